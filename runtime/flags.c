@@ -179,10 +179,8 @@ min3(unsigned a, unsigned b, unsigned c)
     return ab < c ? ab : c;
 }
 
-/* Edit distance (insert, delete, replace, swap neighbours), case ignored, of
- * words shorter than 32; longer ones are far. */
-static unsigned
-edit_distance(const char *a, const char *b)
+unsigned
+c4i_edit_distance(const char *a, const char *b)
 {
     enum { MAX = 32 };
     unsigned d[MAX][MAX];
@@ -223,7 +221,7 @@ nearest_flag(const char *word)
     for (const c4i_flag *flag = c4i_flag_table; flag->name; flag++) {
         size_t letters = strlen(flag->name + strspn(flag->name, "+"));
         unsigned far = letters < 4 ? 0 : letters < 8 ? 1 : 2;
-        unsigned d = edit_distance(name, flag->name);
+        unsigned d = c4i_edit_distance(name, flag->name);
 
         if (d <= far && d < least) {
             least = d;
