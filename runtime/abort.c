@@ -1,0 +1,34 @@
+/*
+ * abort.c - the one way in which an internal or user error ends a job.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pe.h"
+
+/* The launcher sees the PE end before the job did, and ends the others. */
+void
+c4_abort(c4_pe *pe, const char *fmt, ...)
+{
+    const c4i_fault_info *f = &pe->fault;
+    va_list ap;
+
+    fflush(stdout);
+    fprintf(stderr, "------------- Processor %u Exiting: Called CmiAbort ------------\nReason: ",
+            pe->me);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\n");
+    if (pe->ctx.active && f->type)
+        fprintf(stderr, "while running %s.%s of element %llu of collection %u\n", f->type,
+                f->entry ? f->entry : "?", (unsigned long long)f->elem, f->coll);
+    fflush(stderr);
+    c4i_backtrace(STDERR_FILENO);
+    if (pe->host && pe->host->leave)
+        pe->host->leave(pe, 1);
+    if (pe->has_rec && pe->rec.stop)
+        pe->rec.stop(pe->rec.ctx, 1);
+    _exit(1);
+}

@@ -1,0 +1,613 @@
+/*
+ * broadcast.c - broadcasts, exactly once and in order [2], their completion
+ * [6], and tasks: lists of executions still to be done on this PE.
+ *
+ * The root of a collection numbers broadcasts 1, 2, ...; an element carries
+ * the last number it has executed (seen).  A PE logs broadcasts for elements
+ * that will arrive with a smaller number.
+ *
+ * B1  A local element has seen >= bseen of its PE, but for elements that a
+ *     task of this PE is about to serve (task_low).
+ * B2  An element executes exactly born < b, in order.
+ * B3  low(PE) = min(bseen, unacknowledged departures, task_low) never falls;
+ *     the minimum over all PEs comes back with the next broadcast as `stable`,
+ *     and nobody needs numbers up to it any more.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe.h"
+
+enum { LOG_EVERY = 8, LOG_BYTES = 1 << 20 };    /* how often lows are reported */
+
+/* ---- Tasks ---------------------------------------------------------------- */
+
+void
+c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low)
+{
+    t->next = NULL;
+    *pe->tasks_tail = t;
+    pe->tasks_tail = &t->next;
+    if (t->coll) {
+        if (t->coll->ntasks++ == 0 || low < t->coll->task_low)
+            t->coll->task_low = low;
+    }
+}
+
+void
+c4i_task_end(c4_pe *pe, c4i_task *t)
+{
+    c4i_task **at = &pe->tasks;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    if (pe->tasks_tail == &t->next)
+        pe->tasks_tail = at;
+    if (t->coll)
+        t->coll->ntasks--;
+}
+
+/* ---- The log --------------------------------------------------------------- */
+
+static c4i_bcast *
+log_at(const c4i_coll *c, uint64_t b)
+{
+    return c->log[b - c->log_base];
+}
+
+static void
+bcast_free(c4_pe *pe, c4i_coll *c, c4i_bcast *bc)
+{
+    if (bc->cache && c->type->binding)
+        c->type->binding->cache_free(pe, bc->cache);
+    free(bc->data);
+    free(bc);
+}
+
+static void
+log_add(c4i_coll *c, c4i_bcast *bc)
+{
+    if (c->nlog == c->log_cap) {
+        c->log_cap = c->log_cap ? c->log_cap * 2 : 8;
+        c->log = c4i_realloc(c->log, c->log_cap * sizeof(*c->log));
+    }
+    c->log[c->nlog++] = bc;
+    c->log_bytes += bc->len;
+}
+
+static void
+log_drop(c4_pe *pe, c4i_coll *c, uint64_t upto)
+{
+    size_t n = 0;
+
+    while (n < c->nlog && c->log[n]->b <= upto) {
+        c->log_bytes -= c->log[n]->len;
+        bcast_free(pe, c, c->log[n++]);
+    }
+    if (!n)
+        return;
+    c->nlog -= n;
+    c->log_base += n;
+    memmove(c->log, c->log + n, c->nlog * sizeof(*c->log));
+}
+
+void
+c4i_unacked_add(c4i_coll *c, uint64_t seen)
+{
+    c4i_push_u64(&c->unacked, &c->nunacked, &c->unacked_cap, seen);
+}
+
+void
+c4i_on_ack(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    for (size_t i = 0; i < c->nunacked; i++)
+        if (c->unacked[i] == m->w.call) {
+            c->unacked[i] = c->unacked[--c->nunacked];
+            c4i_low_check(pe, c);
+            return;
+        }
+}
+
+static uint64_t
+own_low(const c4i_coll *c)
+{
+    uint64_t low = c->bseen;
+
+    for (size_t i = 0; i < c->nunacked; i++)
+        if (c->unacked[i] < low)
+            low = c->unacked[i];
+    if (c->ntasks && c->task_low < low)
+        low = c->task_low;
+    return low;
+}
+
+/* Reports this subtree's low when it has grown enough; drops what is stable. */
+void
+c4i_low_check(c4_pe *pe, c4i_coll *c)
+{
+    uint64_t low = own_low(c);
+    uint32_t nkids = c4i_tree_nkids(pe, c->root);
+    uint64_t every = pe->stress & C4I_STRESS_LOG ? 1 : LOG_EVERY;
+    c4i_wire w = c4i_wire_for(C4I_BLOW, c->id);
+
+    if (c->kind == C4_KIND_GROUP) {         /* nobody arrives later: no log */
+        log_drop(pe, c, low);
+        return;
+    }
+    for (uint32_t i = 0; i < nkids; i++)
+        if (c->low_child[i] < low)
+            low = c->low_child[i];
+    if (pe->me == c->root) {
+        c->stable = low;
+        log_drop(pe, c, low);
+    } else if (low >= c->low_sent + every || (low > c->low_sent && c->log_bytes > LOG_BYTES)) {
+        c->low_sent = low;
+        w.elem = low;
+        c4i_post_data(pe, c4i_tree_parent(pe, c->root), &w, NULL, 0);
+    }
+}
+
+void
+c4i_on_blow(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    c->low_child[c4i_tree_kid_no(pe, c->root, m->w.src)] = m->w.elem;
+    c4i_low_check(pe, c);
+}
+
+void
+c4i_bcast_release(c4_pe *pe, c4i_coll *c)
+{
+    log_drop(pe, c, C4I_INF);
+    while (c->comp) {
+        c4i_comp *x = c->comp;
+
+        c->comp = x->next;
+        c4_buf_release(&x->results);
+        free(x);
+    }
+    free(c->log);
+    free(c->unacked);
+    free(c->ahead);
+}
+
+/* ---- Completion [6] ---------------------------------------------------------- */
+
+static c4i_comp *
+comp_find(const c4i_coll *c, uint64_t b)
+{
+    c4i_comp *x = c->comp;
+
+    while (x && x->b != b)
+        x = x->next;
+    return x;
+}
+
+static c4i_comp *
+comp_new(c4i_coll *c, uint64_t b)
+{
+    c4i_comp *x = c4i_alloc(sizeof(*x));
+
+    x->b = b;
+    x->next = c->comp;
+    c->comp = x;
+    return x;
+}
+
+static void
+comp_free(c4i_coll *c, c4i_comp *x)
+{
+    c4i_comp **at = &c->comp;
+
+    while (*at != x)
+        at = &(*at)->next;
+    *at = x->next;
+    c4_buf_release(&x->results);
+    free(x);
+}
+
+/* Starts with one running, which stands for the loop over local elements. */
+void
+c4i_comp_begin(c4_pe *pe, c4i_coll *c, const c4i_bcast *bc, int64_t issued)
+{
+    c4i_comp *x = comp_new(c, bc->b);
+
+    (void)pe;
+    x->future = bc->future;
+    x->flags = bc->flags;
+    x->running = 1;
+    x->issued = issued;
+}
+
+void
+c4i_comp_start(c4i_coll *c, uint64_t b, uint8_t flags)
+{
+    c4i_comp *x = comp_find(c, b);
+
+    if (!x) {                               /* a late execution: the report has gone up */
+        x = comp_new(c, b);
+        x->reported = true;
+        x->flags = flags;
+    }
+    x->running++;
+}
+
+/* A child's report: counts, then result records. */
+typedef struct comp_head {
+    int64_t  issued;
+    uint64_t count;
+} comp_head;
+
+static uint64_t
+sort_key(const c4i_coll *c, uint64_t key)
+{
+    int bits = c->dims.n > 1 ? 64 / c->dims.n : 64;
+
+    if (!c->sparse)
+        return key;
+    for (int i = 0; i < c->dims.n; i++)     /* packed fields are signed */
+        key ^= (uint64_t)1 << (i * bits + bits - 1);
+    return key;
+}
+
+typedef struct ranked {
+    uint64_t key;
+    size_t   at;
+} ranked;
+
+static int
+by_key(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+
+    return x->key < y->key ? -1 : x->key > y->key;
+}
+
+static size_t
+padded(uint64_t len)
+{
+    return (len + 15) & ~(size_t)15;
+}
+
+/* Records in order of the elements' keys. */
+static c4_buf
+sorted_results(const c4i_coll *c, const c4_buf *in, uint64_t n)
+{
+    c4_buf out = { 0 };
+    ranked *r = c4i_alloc((n + 1) * sizeof(*r));
+    size_t k = 0;
+
+    for (size_t at = 0; at < in->len && k < n; k++) {
+        c4_result head;
+
+        memcpy(&head, in->data + at, sizeof(head));
+        r[k] = (ranked){ sort_key(c, head.key), at };
+        at += sizeof(head) + padded(head.len);
+    }
+    qsort(r, k, sizeof(*r), by_key);
+    for (size_t i = 0; i < k; i++) {
+        c4_result head;
+
+        memcpy(&head, in->data + r[i].at, sizeof(head));
+        c4_buf_add(&out, in->data + r[i].at, sizeof(head) + padded(head.len));
+    }
+    free(r);
+    return out;
+}
+
+static void
+comp_answer(c4_pe *pe, c4i_coll *c, c4i_comp *x)
+{
+    struct iovec iov = { x->results.data, x->results.len };
+    c4_buf sorted = { 0 };
+
+    if (x->flags & C4I_F_RESULT) {
+        sorted = sorted_results(c, &x->results, x->count);
+        iov = (struct iovec){ sorted.data, sorted.len };
+        c4_future_sendv_flags(pe, x->future, &iov, 1, C4_VALUE_RESULTS);
+        c4_buf_release(&sorted);
+    } else if (x->results.len) {            /* errors only: the first one */
+        c4_result head;
+
+        memcpy(&head, x->results.data, sizeof(head));
+        iov = (struct iovec){ x->results.data + sizeof(head), head.len };
+        c4_future_sendv_flags(pe, x->future, &iov, 1, C4_VALUE_ERROR);
+    } else {
+        c4_future_sendv_flags(pe, x->future, NULL, 0, C4_VALUE_EMPTY);
+    }
+}
+
+static void
+comp_report(c4_pe *pe, c4i_coll *c, c4i_comp *x)
+{
+    comp_head h = { x->issued, x->count };
+    c4i_wire w = c4i_wire_for(C4I_BDONE, c->id);
+    struct iovec iov[2] = { { &h, sizeof(h) }, { x->results.data, x->results.len } };
+
+    w.elem = x->b;
+    w.flags = (uint8_t)((x->reported ? 0 : C4I_F_UP) | (x->flags & C4I_F_RESULT));
+    c4i_post(pe, c4i_tree_parent(pe, c->root), &w, iov, 2);
+    comp_free(c, x);
+}
+
+static void
+comp_check(c4_pe *pe, c4i_coll *c, c4i_comp *x)
+{
+    uint64_t expect = c->kind == C4_KIND_GROUP ? pe->npes : c->ndense + (uint64_t)x->issued;
+
+    if (x->running || (!x->reported && x->nheard < c4i_tree_nkids(pe, c->root)))
+        return;
+    if (pe->me != c->root) {
+        comp_report(pe, c, x);
+    } else if (x->count == expect) {
+        comp_answer(pe, c, x);
+        comp_free(c, x);
+    }
+}
+
+void
+c4i_comp_finish(c4_pe *pe, c4i_coll *c, uint64_t b, bool counts)
+{
+    c4i_comp *x = comp_find(c, b);
+
+    if (!x)
+        return;
+    x->running--;
+    x->count += counts;
+    comp_check(pe, c, x);
+}
+
+void
+c4i_comp_result(c4_pe *pe, c4i_coll *c, uint64_t b, uint64_t key, const struct iovec *iov,
+                int niov, bool is_error)
+{
+    static const unsigned char zero[16];
+    c4i_comp *x = comp_find(c, b);
+    c4_result head = { .key = key, .len = c4i_iov_len(iov, niov),
+                       .flags = is_error ? C4_VALUE_ERROR : 0 };
+    bool want = x && (x->flags & C4I_F_RESULT);
+
+    if (!x || (!want && !is_error))
+        return;
+    c4_buf_add(&x->results, &head, sizeof(head));
+    for (int i = 0; i < niov; i++)
+        c4_buf_add(&x->results, iov[i].iov_base, iov[i].iov_len);
+    c4_buf_add(&x->results, zero, padded(head.len) - head.len);
+    (void)pe;
+}
+
+void
+c4i_on_bdone(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    c4i_comp *x = comp_find(c, m->w.elem);
+    comp_head h;
+
+    if (m->len < sizeof(h))
+        c4_abort(pe, "malformed message: completion");
+    memcpy(&h, m->data, sizeof(h));
+    if (!x) {
+        x = comp_new(c, m->w.elem);
+        x->reported = true;
+        x->flags = m->w.flags & C4I_F_RESULT;
+    }
+    x->issued += h.issued;
+    x->count += h.count;
+    c4_buf_add(&x->results, (const char *)m->data + sizeof(h), m->len - sizeof(h));
+    if (m->w.flags & C4I_F_UP)
+        x->nheard++;
+    comp_check(pe, c, x);
+}
+
+/* ---- The flow ------------------------------------------------------------------ */
+
+c4_err
+c4_bcastv(c4_pe *pe, c4_coll to, unsigned entry, const struct iovec *iov, int niov,
+          c4_future done, unsigned flags)
+{
+    c4i_coll *c = c4i_coll_find(pe, to);
+    c4i_wire w = c4i_wire_for(C4I_BREQ, to);
+
+    if (c && entry >= c->nentries)
+        return c4_fail(pe, C4_ENOENT, "%s has no entry method %u", c->type->name, entry);
+    if (c && c->kind == C4_KIND_SINGLE)
+        return c4_fail(pe, C4_EINVAL, "a broadcast to a single chare");
+    w.entry = (uint16_t)entry;
+    w.call = done;
+    w.flags = (uint8_t)((done ? C4I_F_WANT : 0) | (flags & C4_BCAST_RESULTS ? C4I_F_RESULT : 0));
+    /* A collection's number names its root, known or not. */
+    c4i_post(pe, c ? c->root : to % pe->npes, &w, iov, niov);
+    return C4_OK;
+}
+
+c4_err
+c4_bcast(c4_pe *pe, c4_coll to, unsigned entry, const void *data, size_t len)
+{
+    struct iovec iov = { (void *)data, len };
+
+    return c4_bcastv(pe, to, entry, &iov, 1, 0, 0);
+}
+
+void
+c4i_on_breq(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    m->w.kind = C4I_BCAST;
+    m->w.elem = ++c->nbcast;
+    m->w.ep = (uint32_t)c->stable;
+    m->w.seq = (uint32_t)(c->stable >> 32);
+    c4i_on_bcast(pe, c, m);
+}
+
+bool
+c4i_catch_up(c4_pe *pe, c4i_elem *e)
+{
+    c4i_coll *c = e->coll;
+    c4i_bcast *bc;
+    c4_call call = { 0 };
+    c4i_ctx how = { .owes = true };
+
+    if (e->seen >= c->bseen)
+        return false;
+    e->seen++;
+    bc = log_at(c, e->seen);
+    call.data = bc->data;
+    call.len = bc->len;
+    call.cache = &bc->cache;
+    call.src = bc->src;
+    if (bc->flags & C4I_F_WANT) {
+        call.done = (c4_done){ 0, bc->b + 1, c->id, e->key, true };
+        c4i_comp_start(c, bc->b, bc->flags);
+    }
+    how.cause_pe = bc->src;
+    how.cause = bc->trace;
+    how.nbytes = bc->len;
+    pe->created++;
+    c4i_execute(pe, e, bc->entry, &call, &how);
+    return true;
+}
+
+static c4i_elem *
+task_elem(const c4i_task *t)
+{
+    c4i_loc *loc;
+
+    if (t->coll->kind == C4_KIND_GROUP)
+        return t->coll->first;
+    loc = c4i_table_find(&t->coll->table, t->key[t->at]);
+    return loc ? loc->elem : NULL;
+}
+
+/* Broadcast b on the elements that were here when it came. */
+static bool
+bcast_task(c4_pe *pe, c4i_task *t)
+{
+    c4i_coll *c = t->coll;
+    uint64_t b = t->b;
+
+    for (; t->at < t->n; t->at++) {
+        c4i_elem *e = task_elem(t);
+
+        if (e && e->seen < b) {
+            c4i_catch_up(pe, e);            /* nothing may follow */
+            return true;
+        }
+    }
+    c4i_task_end(pe, t);
+    free(t->key);
+    free(t);
+    if (comp_find(c, b))
+        c4i_comp_finish(pe, c, b, false);
+    c4i_low_check(pe, c);
+    return false;
+}
+
+static void
+plan_bcast(c4_pe *pe, c4i_coll *c, uint64_t b)
+{
+    c4i_task *t = c4i_alloc(sizeof(*t));
+
+    t->run = bcast_task;
+    t->coll = c;
+    t->b = b;
+    if (c->kind == C4_KIND_GROUP) {
+        t->n = c->first ? 1 : 0;
+    } else {
+        t->key = c4i_alloc((c->nlocal + 1) * sizeof(*t->key));
+        for (c4i_elem *e = c->first; e; e = e->next)
+            t->key[t->n++] = e->key;
+    }
+    c4i_task_add(pe, t, b - 1);
+}
+
+/* Insertions issued here that take part in b; call before bseen becomes b. */
+static int64_t
+issued_before(c4i_coll *c, uint64_t b)
+{
+    int64_t n = (int64_t)c->nissued;
+
+    for (size_t i = 0; i < c->nahead; )
+        if (c->ahead[i] >= b) {
+            n--;
+            if (c->ahead[i] == b) {         /* from b + 1 on it is like the others */
+                c->ahead[i] = c->ahead[--c->nahead];
+                continue;
+            }
+            i++;
+        } else {
+            c->ahead[i] = c->ahead[--c->nahead];
+        }
+    return n;
+}
+
+void
+c4i_on_bcast(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    c4i_bcast *bc = c4i_alloc(sizeof(*bc));
+    uint64_t stable = (uint64_t)m->w.seq << 32 | m->w.ep;
+    uint8_t flags = m->w.flags & (C4I_F_WANT | C4I_F_RESULT);
+    int64_t issued;
+
+    for (uint32_t i = 0; i < c4i_tree_nkids(pe, c->root); i++) {
+        c4i_wire w = m->w;
+
+        w.ilen = 0;
+        w.flags = flags;
+        c4i_post_data(pe, c4i_tree_kid(pe, c->root, i), &w, m->data, m->len);
+    }
+    if (m->w.elem != c->bseen + 1)
+        c4_abort(pe, "broadcast %llu of collection %u came after %llu",
+                 (unsigned long long)m->w.elem, c->id, (unsigned long long)c->bseen);
+    *bc = (c4i_bcast){ .b = m->w.elem, .entry = m->w.entry, .flags = flags, .future = m->w.call,
+                       .len = m->len, .src = m->w.src, .trace = m->w.trace };
+    if (m->mem == C4I_MEM_HEAP) {
+        bc->data = (void *)m->data;
+        m->mem = C4I_MEM_INLINE;
+    } else {
+        bc->data = c4i_alloc(m->len);
+        memcpy(bc->data, m->data, m->len);
+    }
+    issued = issued_before(c, bc->b);
+    log_add(c, bc);
+    c->bseen = bc->b;
+    if (flags & C4I_F_WANT)
+        c4i_comp_begin(pe, c, bc, issued);
+    plan_bcast(pe, c, bc->b);
+    if (stable > c->stable)
+        c->stable = stable;
+    log_drop(pe, c, c->stable);
+}
+
+/* ---- Results ---------------------------------------------------------------------- */
+
+c4_err
+c4_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov, bool is_error)
+{
+    c4i_coll *c;
+
+    if (!done->want)
+        return C4_OK;
+    if (!done->bcast)
+        return c4_future_sendv_flags(pe, done->future, iov, niov, is_error ? C4_VALUE_ERROR : 0);
+    c = c4i_coll_find(pe, done->coll);
+    c4i_comp_result(pe, c, done->bcast - 1, done->idx, iov, niov, is_error);
+    c4i_comp_finish(pe, c, done->bcast - 1, true);
+    return C4_OK;
+}
+
+c4_err
+c4_replyv(c4_pe *pe, const struct iovec *iov, int niov, bool is_error)
+{
+    c4_done done = pe->ctx.done;
+
+    if (!done.want)
+        return C4_OK;
+    pe->ctx.done.want = false;
+    return c4_finish(pe, &done, iov, niov, is_error);
+}
+
+c4_err
+c4_reply(c4_pe *pe, const void *data, size_t len)
+{
+    struct iovec iov = { (void *)data, len };
+
+    return c4_replyv(pe, &iov, 1, false);
+}

@@ -1,0 +1,180 @@
+/*
+ * c4_bind.h - what a language binding needs beyond c4.h.
+ *
+ * A binding owns a c4_type per class.  It may run a method as a coroutine:
+ * then it marks the call deferred, holds the element, runs c4_step() while the
+ * coroutine waits, and finishes the call later.  Blocking exists only here.
+ */
+#ifndef C4_BIND_H
+#define C4_BIND_H
+
+#include <c4.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Names a call whose caller waits for its end.  Plain data: keep a copy. */
+typedef struct c4_done {
+    c4_future future;                       /* of a call to one element */
+    uint64_t  bcast;                        /* broadcast number + 1; 0: none */
+    c4_coll   coll;
+    uint64_t  idx;
+    bool      want;                         /* the caller waits */
+} c4_done;
+
+/* One call, as handed to invoke(). */
+typedef struct c4_call {
+    const void *data;                       /* valid until c4_data_release() or return */
+    size_t      len;
+    void       *ref;                        /* local call by reference: owned by invoke() */
+    void      **cache;                      /* broadcast: one slot per (PE, broadcast), or NULL */
+    c4_done     done;
+    uint32_t    src;                        /* sending PE */
+    bool        deferred;                   /* out: c4_finish() will be called later */
+} c4_call;
+
+/* Entry numbers that every bound type has beside its own methods. */
+enum { C4_ENTRY_CREATE = 0xfff0, C4_ENTRY_MIGRATED, C4_ENTRY_RESUME };
+
+typedef struct c4_binding {
+    /* Runs entry (or C4_ENTRY_...) of the object.  An error ends the job. */
+    c4_err (*invoke)(c4_pe *pe, void *self, unsigned entry, c4_call *call);
+    void   (*ref_free)(c4_pe *pe, void *ref);
+    /* Encodes a reference that must leave the PE after all; appends to out. */
+    c4_err (*ref_encode)(c4_pe *pe, void *ref, c4_buf *out);
+    void   (*cache_free)(c4_pe *pe, void *cached);
+} c4_binding;
+
+/* Called by the loop; all OPTIONAL. */
+typedef struct c4_host {
+    void   (*idle_begin)(c4_pe *pe);        /* before the PE parks: release the GIL */
+    void   (*idle_end)(c4_pe *pe);
+    c4_err (*signals)(c4_pe *pe);           /* after a park or an interrupted call */
+    c4_err (*start)(c4_pe *pe, const void *data, size_t len);  /* PE != 0: c4_start_others() */
+    void   (*waiting)(c4_pe *pe);           /* print what coroutines wait for, to stderr */
+    void   (*leave)(c4_pe *pe, int status); /* before the process ends: flush */
+} c4_host;
+
+/* ---- Life of a PE, in pieces (c4_run() is made of these) ---------------- */
+
+/* Joins the job that the environment describes, or makes a job of one PE.
+ * Takes the runtime's flags out of argv: *argc and argv then hold the
+ * program's own arguments. */
+C4_API c4_err c4_init(int *argc, char **argv, const c4_host *host, c4_pe **out);
+/* PE 0: lets the other PEs run; they hold messages until then.  data reaches
+ * their host's start(). */
+C4_API c4_err c4_start_others(c4_pe *pe, const void *data, size_t len);
+C4_API bool c4_others_started(const c4_pe *pe);
+/* Runs until the job ends; returns the exit status. */
+C4_API int c4_loop(c4_pe *pe);
+/* Handles what is there, at most a batch; parks if nothing is there and block
+ * is true.  Returns early after c4_yield_step().  False: the job has ended. */
+C4_API bool c4_step(c4_pe *pe, bool block);
+/* The running c4_step() returns after the present message. */
+C4_API void c4_yield_step(c4_pe *pe);
+C4_API void c4_release(c4_pe *pe);
+C4_API void c4_set_user(c4_pe *pe, void *user);
+C4_API void *c4_user(const c4_pe *pe);
+/* Runs fn(pe, arg) from the loop, as soon as the present message is done. */
+C4_API c4_err c4_post(c4_pe *pe, c4_err (*fn)(c4_pe *pe, void *arg), void *arg);
+/* The value of a runtime flag as it was given ("+balancer"), or NULL. */
+C4_API const char *c4_flag(const c4_pe *pe, const char *name);
+/* True if the job has stopped: user code must not run any more. */
+C4_API bool c4_stopping(const c4_pe *pe);
+
+/* ---- Calls ------------------------------------------------------------ */
+
+/* By reference, if the element is on this PE: takes ref over.  C4_EREMOTE:
+ * encode and use c4_sendv(); ref is untouched. */
+C4_API c4_err c4_send_ref(c4_pe *pe, c4_chare to, unsigned entry, void *ref, c4_future done);
+/* Frees the current call's data early; needed before c4_step() in a method. */
+C4_API void c4_data_release(c4_pe *pe);
+
+/* A part of received data that stays valid until c4_block_free().  NULL: the
+ * data is not of a kind that can be kept (small, or shared): copy it. */
+typedef struct c4_block c4_block;
+C4_API c4_block *c4_data_keep(c4_pe *pe);   /* the current call's data */
+C4_API c4_block *c4_block_ref(c4_block *b);
+/* Safe after c4_release(). */
+C4_API void c4_block_free(c4_block *b);
+
+/* Ends a deferred call: a result or, with is_error, an encoded exception. */
+C4_API c4_err c4_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov,
+                        bool is_error);
+/* The present call's result, instead of c4_finish(). */
+C4_API c4_err c4_replyv(c4_pe *pe, const struct iovec *iov, int niov, bool is_error);
+
+/* What futures of bindings get: flags tell errors from values. */
+enum { C4_VALUE_ERROR = 1, C4_VALUE_RESULTS = 2, C4_VALUE_EMPTY = 4 };
+typedef c4_err (*c4_bind_future_fn)(c4_pe *pe, void *arg, const c4_call *value, unsigned flags);
+C4_API c4_future c4_bind_future(c4_pe *pe, uint32_t nvalues, c4_bind_future_fn fn, void *arg);
+C4_API void c4_future_drop(c4_pe *pe, c4_future future);
+/* A value by reference to a future of this PE (it is queued); C4_EREMOTE. */
+C4_API c4_err c4_future_send_ref(c4_pe *pe, c4_future future, void *ref,
+                                 const c4_binding *binding);
+C4_API c4_err c4_future_sendv_flags(c4_pe *pe, c4_future future, const struct iovec *iov,
+                                    int niov, unsigned flags);
+
+/* A broadcast's results (C4_VALUE_RESULTS) are records, sorted by key, each
+ * followed by its data padded to 16 bytes. */
+typedef struct c4_result {
+    uint64_t key;
+    uint64_t len;
+    uint32_t flags;                         /* C4_VALUE_ERROR */
+    uint32_t pad[3];
+} c4_result;
+
+/* ---- Elements and executions ------------------------------------------ */
+
+/* A held element does not migrate (a coroutine of it is suspended). */
+C4_API void c4_hold(c4_pe *pe, c4_chare chare);
+C4_API void c4_unhold(c4_pe *pe, c4_chare chare);
+
+/* The execution context: what c4_self(), c4_reduce() ... refer to, and what
+ * time is charged to.  A binding saves it when a coroutine suspends and
+ * restores it when the coroutine goes on. */
+typedef struct c4_context { uint64_t word[16]; } c4_context;
+C4_API void c4_context_suspend(c4_pe *pe, c4_context *saved);
+C4_API void c4_context_resume(c4_pe *pe, const c4_context *saved);
+/* Code that runs on behalf of an element (chare.coll 0: of the main program)
+ * outside of invoke(); leave ends it. */
+C4_API c4_err c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, c4_context *saved);
+C4_API void c4_context_leave(c4_pe *pe, const c4_context *saved);
+
+/* The same as c4_reduce(), c4_migrate() ... for a named local element. */
+C4_API c4_err c4_reduce_for(c4_pe *pe, c4_chare who, uint16_t reducer, const void *data,
+                            size_t len, const c4_callback *cb);
+C4_API c4_err c4_at_sync_for(c4_pe *pe, c4_chare who);
+C4_API c4_err c4_migrate_for(c4_pe *pe, c4_chare who, uint32_t to_pe);
+C4_API c4_err c4_set_migratable_for(c4_pe *pe, c4_chare who, bool migratable);
+C4_API bool c4_is_migratable(c4_pe *pe, c4_chare who);
+C4_API c4_index c4_index_of(c4_pe *pe, c4_chare chare);
+
+enum c4_coll_kind { C4_KIND_SINGLE, C4_KIND_GROUP, C4_KIND_ARRAY };
+typedef struct c4_coll_info {
+    enum c4_coll_kind kind;
+    const c4_type    *type;
+    c4_index          dims;                 /* sizes; all 0: sparse */
+    bool              sparse, at_sync;
+} c4_coll_info;
+/* C4_ENOENT where the collection is not known on this PE yet. */
+C4_API c4_err c4_coll_lookup(c4_pe *pe, c4_coll coll, c4_coll_info *out);
+/* The hidden collection that holds the single chares of a type. */
+C4_API c4_coll c4_single_coll(c4_pe *pe, const c4_type *type);
+
+/* Packs an index into an element key without knowing the collection:
+ * C4_ERANGE if a dense index is outside dims (all 0: sparse). */
+C4_API c4_err c4_key_of(const c4_index *dims, const c4_index *index, uint64_t *out);
+
+/* Time of user code that calls into the runtime, for printStats's "send";
+ * begin returns a stamp, 0 if nobody measures. */
+C4_API uint64_t c4_send_begin(c4_pe *pe);
+C4_API void c4_send_end(c4_pe *pe, uint64_t stamp);
+/* The arguments are decoded and user code begins now ("recv" ends). */
+C4_API void c4_user_begin(c4_pe *pe);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

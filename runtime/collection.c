@@ -1,0 +1,961 @@
+/*
+ * collection.c - chare types, collections, and how elements come to be.
+ *
+ * A collection's number is counter * npes + creator, so every PE can name new
+ * ones alone, and the creator is its root.  Single chares are elements of a
+ * hidden collection per type, whose number follows from the type's name: it
+ * needs no message to exist.
+ *
+ * Order of arrival: CREATE and broadcasts go down the same tree, so a PE that
+ * knows a collection has missed nothing.  A message for a collection that is
+ * not known yet waits in pe->pending; while those are being handled, one by
+ * one as a task, later ones queue up behind them (c4i_pend()).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe.h"
+
+#define SINGLE_BIT 0x80000000u
+
+/* ---- Types -------------------------------------------------------------- */
+
+static uint32_t
+name_hash(uint32_t h, const char *s)        /* FNV-1a */
+{
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 16777619u;
+    return h;
+}
+
+static uint32_t
+type_hash(const c4_type *type)
+{
+    return name_hash(2166136261u, type->name) & ~SINGLE_BIT;
+}
+
+static uint16_t
+count_entries(const c4_type *type)
+{
+    uint16_t n = 0;
+
+    while (type->entries && type->entries[n].name)
+        n++;
+    return n;
+}
+
+/* PEs that registered different methods under one name must not go on. */
+static uint32_t
+entries_hash(const c4_type *type)
+{
+    uint32_t h = 2166136261u;
+
+    for (uint16_t i = 0; i < count_entries(type); i++)
+        h = name_hash((h ^ 1) * 16777619u, type->entries[i].name);
+    return h;
+}
+
+static int
+type_by_hash(const c4_pe *pe, uint32_t hash)
+{
+    for (size_t i = 0; i < pe->ntypes; i++)
+        if (pe->type_hash[i] == hash)
+            return (int)i;
+    return -1;
+}
+
+static void drain_pending(c4_pe *pe, c4_coll id);
+
+c4_err
+c4_register(c4_pe *pe, const c4_type *type)
+{
+    uint32_t hash = type_hash(type);
+    int known = type_by_hash(pe, hash);
+
+    if (known >= 0 && pe->types[known] == type)
+        return C4_OK;
+    if (known >= 0)
+        return c4_fail(pe, C4_EEXIST, "chare type %s is registered already (or its name clashes with %s)",
+                       type->name, pe->types[known]->name);
+    if (pe->ntypes == UINT16_MAX)
+        return c4_fail(pe, C4_ENOMEM, "more than %d chare types", UINT16_MAX);
+    if (pe->ntypes == pe->types_cap) {
+        pe->types_cap = pe->types_cap ? pe->types_cap * 2 : 16;
+        pe->types = c4i_realloc(pe->types, pe->types_cap * sizeof(*pe->types));
+        pe->type_hash = c4i_realloc(pe->type_hash, pe->types_cap * sizeof(*pe->type_hash));
+    }
+    pe->types[pe->ntypes] = type;
+    pe->type_hash[pe->ntypes] = hash;
+    pe->ntypes++;
+    if (pe->has_rec && pe->rec.type)
+        pe->rec.type(pe->rec.ctx, (uint16_t)(pe->ntypes - 1), type);
+    drain_pending(pe, hash | SINGLE_BIT);
+    return C4_OK;
+}
+
+/* ---- The table of collections --------------------------------------------- */
+
+static void
+table_put(c4_pe *pe, c4i_coll *c)
+{
+    size_t i;
+
+    if (!pe->colls || (pe->ncolls + 1) * 2 > pe->colls_mask) {
+        size_t old = pe->colls ? pe->colls_mask + 1 : 0;
+        size_t size = old ? old * 2 : 32;
+        c4i_coll **was = pe->colls;
+
+        pe->colls = c4i_alloc(size * sizeof(*pe->colls));
+        pe->colls_mask = size - 1;
+        pe->ncolls = 0;
+        for (size_t k = 0; k < old; k++)
+            if (was[k])
+                table_put(pe, was[k]);
+        free(was);
+    }
+    for (i = (c->id * 2654435769u >> 7) & pe->colls_mask; pe->colls[i]; i = (i + 1) & pe->colls_mask)
+        ;
+    pe->colls[i] = c;
+    pe->ncolls++;
+}
+
+static c4i_coll *
+coll_new(c4_pe *pe, c4_coll id, uint16_t type_no, uint8_t kind)
+{
+    c4i_coll *c = c4i_alloc(sizeof(*c));
+
+    c->id = id;
+    c->kind = kind;
+    c->type_no = type_no;
+    c->type = pe->types[type_no];
+    c->nentries = count_entries(c->type);
+    c->root = id & SINGLE_BIT ? 0 : id % pe->npes;
+    c->log_base = 1;
+    c->low_child = c4i_alloc(sizeof(*c->low_child) * (c4i_tree_nkids(pe, c->root) + 1));
+    c->red.expect = -1;
+    c4i_red_init(pe, &c->red, C4I_REDUCE, id, c->root);
+    table_put(pe, c);
+    if (pe->has_rec && pe->rec.collection) {
+        c4_coll_info info = { (enum c4_coll_kind)kind, c->type, c->dims, c->sparse, c->at_sync };
+
+        pe->rec.collection(pe->rec.ctx, id, &info);
+    }
+    return c;
+}
+
+static c4i_coll *
+single_coll(c4_pe *pe, c4_coll id)
+{
+    int type_no = type_by_hash(pe, id & ~SINGLE_BIT);
+    c4i_coll *c;
+
+    if (type_no < 0)
+        return NULL;
+    c = coll_new(pe, id, (uint16_t)type_no, C4_KIND_SINGLE);
+    c->home = C4I_HOME_SELF;
+    c->dims.n = 1;
+    c->sparse = c->closed = c->red.off = true;
+    return c;
+}
+
+c4i_coll *
+c4i_coll_find(c4_pe *pe, c4_coll id)
+{
+    c4i_coll *c = pe->last_coll;
+
+    if (c && c->id == id)
+        return c;
+    for (size_t i = (id * 2654435769u >> 7) & pe->colls_mask; pe->colls && (c = pe->colls[i]);
+         i = (i + 1) & pe->colls_mask)
+        if (c->id == id) {
+            pe->last_coll = c;
+            return c;
+        }
+    return id & SINGLE_BIT ? single_coll(pe, id) : NULL;
+}
+
+void
+c4i_coll_free(c4_pe *pe, c4i_coll *c)
+{
+    while (c->first) {
+        c4i_elem *e = c->first;
+
+        c->first = e->next;
+        if (c->type->destroy)
+            c->type->destroy(pe, e->obj);
+        c4i_elem_free(pe, e);
+    }
+    for (size_t i = 0; c->table.slot && i <= c->table.mask; i++)
+        while (c->table.slot[i].wait) {
+            c4i_msg *m = c->table.slot[i].wait;
+
+            c->table.slot[i].wait = m->next;
+            c4i_msg_free(pe, m);
+        }
+    c4i_bcast_release(pe, c);
+    c4i_red_release(&c->red);
+    c4i_table_release(&c->table);
+    free(c->low_child);
+    free(c->args);
+    free(c);
+}
+
+/* ---- Messages for collections not known yet -------------------------------- */
+
+static c4i_pending *
+pending_find(c4_pe *pe, c4_coll id)
+{
+    c4i_pending *p = pe->pending;
+
+    while (p && p->coll != id)
+        p = p->next;
+    return p;
+}
+
+static c4i_pending *
+pending_get(c4_pe *pe, c4_coll id)
+{
+    c4i_pending *p = pending_find(pe, id);
+
+    if (p)
+        return p;
+    p = c4i_alloc(sizeof(*p));
+    p->coll = id;
+    c4i_queue_init(&p->queue);
+    p->next = pe->pending;
+    pe->pending = p;
+    return p;
+}
+
+void
+c4i_pend(c4_pe *pe, c4i_msg *m)
+{
+    c4i_queue_push(&pending_get(pe, m->w.coll)->queue, c4i_msg_keep(pe, m));
+}
+
+static void
+pending_free(c4_pe *pe, c4i_pending *p)
+{
+    c4i_pending **at = &pe->pending;
+
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    free(p);
+}
+
+static bool
+drain_one(c4_pe *pe, c4i_task *t)
+{
+    c4i_pending *p = pending_find(pe, (c4_coll)t->b);
+    c4i_msg *kept = c4i_queue_pop(&p->queue), m;
+
+    if (kept) {
+        m = *kept;
+        if (m.mem == C4I_MEM_INLINE)
+            m.data = m.w.tail.bytes;
+        kept->mem = C4I_MEM_INLINE;
+        c4i_msg_free(pe, kept);
+    }
+    if (!p->queue.head) {
+        pending_free(pe, p);
+        c4i_task_end(pe, t);
+        free(t);
+        if (kept)
+            c4i_handle(pe, &m);
+        return false;
+    }
+    c4i_handle(pe, &m);
+    return true;
+}
+
+static void
+drain_pending(c4_pe *pe, c4_coll id)
+{
+    c4i_pending *p = pending_find(pe, id);
+    c4i_task *t;
+
+    if (!p || p->draining)
+        return;
+    p->draining = true;
+    t = c4i_alloc(sizeof(*t));
+    t->run = drain_one;
+    t->b = id;
+    c4i_task_add(pe, t, 0);
+}
+
+/* ---- Indexes --------------------------------------------------------------- */
+
+static bool
+is_sparse(const c4_index *dims)
+{
+    for (int i = 0; i < dims->n; i++)
+        if (dims->at[i])
+            return false;
+    return true;
+}
+
+static uint64_t
+mix(uint64_t x)                             /* splitmix64's finalizer */
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* One number is its own key; more are packed if they fit, else hashed: then
+ * the home compares whole indexes when an element is inserted. */
+static uint64_t
+sparse_key(const c4_index *index)
+{
+    int bits = index->n > 1 ? 64 / index->n : 64;
+    uint64_t key = 0;
+
+    if (index->n == 1)
+        return (uint64_t)index->at[0];
+    for (int i = 0; i < index->n; i++) {
+        int64_t half = (int64_t)1 << (bits - 1);
+
+        if (index->at[i] < -half || index->at[i] >= half) {
+            key = 0;
+            for (int k = 0; k < index->n; k++)
+                key = mix(key * 31 + (uint64_t)index->at[k] + 0x9e3779b97f4a7c15u);
+            return key;
+        }
+        key = key << bits | ((uint64_t)index->at[i] & (((uint64_t)1 << bits) - 1));
+    }
+    return key;
+}
+
+c4_err
+c4_key_of(const c4_index *dims, const c4_index *index, uint64_t *out)
+{
+    uint64_t key = 0;
+
+    if (index->n != dims->n)
+        return C4_EINVAL;
+    if (is_sparse(dims)) {
+        *out = sparse_key(index);
+        return C4_OK;
+    }
+    for (int i = 0; i < dims->n; i++) {
+        if (index->at[i] < 0 || index->at[i] >= dims->at[i])
+            return C4_ERANGE;
+        key = key * (uint64_t)dims->at[i] + (uint64_t)index->at[i];
+    }
+    *out = key;
+    return C4_OK;
+}
+
+c4_index
+c4i_index_of_key(const c4i_coll *c, uint64_t key)
+{
+    c4_index index = { c->dims.n, { 0 } };
+
+    if (c->kind != C4_KIND_ARRAY || c->sparse) {
+        index.n = 1;
+        index.at[0] = c->kind == C4_KIND_SINGLE ? 0 : (int64_t)key;
+        return index;
+    }
+    for (int i = c->dims.n; i-- > 0; ) {
+        index.at[i] = (int64_t)(key % (uint64_t)c->dims.at[i]);
+        key /= (uint64_t)c->dims.at[i];
+    }
+    return index;
+}
+
+c4_err
+c4_elem_at(c4_pe *pe, c4_array array, const c4_index *index, c4_chare *out)
+{
+    c4i_coll *c = c4i_coll_find(pe, array);
+    uint64_t key;
+    c4_err err;
+
+    if (!c)
+        return c4_fail(pe, C4_ENOENT, "collection %u is not known on PE %u yet", array, pe->me);
+    err = c4_key_of(&c->dims, index, &key);
+    if (err)
+        return c4_fail(pe, err, err == C4_EINVAL ? "index has another number of dimensions"
+                                                 : "index is out of range");
+    *out = (c4_chare){ key, array };
+    return C4_OK;
+}
+
+c4_chare
+c4_neighbour(const c4_pe *pe, c4_chare of, int64_t by)
+{
+    c4i_coll *c = c4i_coll_find((c4_pe *)pe, of.coll);
+    int64_t n = 1;
+
+    if (c && c->kind == C4_KIND_GROUP)
+        n = pe->npes;
+    else if (c && c->kind == C4_KIND_ARRAY && !c->sparse)
+        n = (int64_t)c->ndense;
+    of.idx = (uint64_t)((((int64_t)of.idx + by) % n + n) % n);
+    return of;
+}
+
+/* First key of a PE's block: the first ndense % npes PEs hold one more. */
+static uint64_t
+block_first(const c4_pe *pe, const c4i_coll *c, uint32_t of)
+{
+    uint64_t each = c->ndense / pe->npes, more = c->ndense % pe->npes;
+
+    return of * each + (of < more ? of : more);
+}
+
+static uint32_t
+map_home(c4_pe *pe, c4i_coll *c, const c4_index *index)
+{
+    c4i_coll *map = c->map_coll;
+    uint32_t to = map->type->proc_num(pe, map->first->obj, index);
+
+    if (to >= pe->npes)
+        c4_abort(pe, "array map %s gives PE %u; there are %u", map->type->name, to, pe->npes);
+    return to;
+}
+
+uint32_t
+c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key)
+{
+    switch ((enum c4i_home_kind)c->home) {
+    case C4I_HOME_SELF:
+        return c->kind == C4_KIND_GROUP ? (uint32_t)key : (uint32_t)(key >> 48);
+    case C4I_HOME_BLOCK: {
+        uint64_t each = c->ndense / pe->npes, more = c->ndense % pe->npes;
+
+        if (key < more * (each + 1))
+            return (uint32_t)(key / (each + 1));
+        return (uint32_t)((key - more) / each);
+    }
+    case C4I_HOME_MAP: {
+        c4_index index = c4i_index_of_key(c, key);
+
+        return map_home(pe, c, &index);
+    }
+    case C4I_HOME_HASH:
+        if (c->dims.n == 1) {
+            int64_t r = (int64_t)key % (int64_t)pe->npes;
+
+            return (uint32_t)(r < 0 ? r + pe->npes : r);
+        }
+        return (uint32_t)(mix(key) % pe->npes);
+    }
+    return 0;
+}
+
+/* ---- Creation: CREATE goes down the tree, CREATED [6] comes up --------------- */
+
+typedef struct create_head {
+    uint32_t type, entries;                 /* hashes */
+    uint32_t map;
+    uint8_t  kind, sparse, at_sync, pad;
+    uint64_t sync_birth;
+    c4_index dims;
+} create_head;
+
+static uint64_t
+product(const c4_index *dims)
+{
+    uint64_t n = 1;
+
+    for (int i = 0; i < dims->n; i++)
+        n *= (uint64_t)dims->at[i];
+    return n;
+}
+
+static c4_err
+check_dims(c4_pe *pe, const c4_index *dims)
+{
+    uint64_t n = 1;
+
+    if (dims->n < 1 || dims->n > C4_MAXDIMS)
+        return c4_fail(pe, C4_EINVAL, "an array has 1 to %d dimensions, not %d", C4_MAXDIMS, dims->n);
+    if (is_sparse(dims))
+        return C4_OK;
+    for (int i = 0; i < dims->n; i++) {
+        if (dims->at[i] <= 0)
+            return c4_fail(pe, C4_EINVAL, "dimension %d of an array is %lld", i,
+                           (long long)dims->at[i]);
+        if (__builtin_mul_overflow(n, (uint64_t)dims->at[i], &n) || n > INT64_MAX)
+            return c4_fail(pe, C4_ERANGE, "an array of that many elements");
+    }
+    return C4_OK;
+}
+
+static c4_err
+coll_create(c4_pe *pe, const c4_type *type, create_head *h, const c4_opts *opts, c4_coll *out)
+{
+    c4_opts none = { 0 };
+    c4i_wire w = c4i_wire_for(C4I_CREATE, 0);
+    struct iovec iov[2];
+    c4i_msg m = { 0 };
+    c4_buf flat = { 0 };
+
+    if (type_by_hash(pe, type_hash(type)) < 0)
+        return c4_fail(pe, C4_ENOENT, "chare type %s is not registered", type->name);
+    if ((uint64_t)(pe->next_coll + 1) * pe->npes >= SINGLE_BIT)
+        return c4_fail(pe, C4_ENOMEM, "too many collections");
+    opts = opts ? opts : &none;
+    h->type = type_hash(type);
+    h->entries = entries_hash(type);
+    h->map = opts->map;
+    h->at_sync = opts->at_sync && h->kind == C4_KIND_ARRAY;
+    h->sync_birth = h->at_sync ? c4i_sync_issue(pe, h->sparse ? 0 : product(&h->dims)) : 0;
+    w.coll = pe->next_coll++ * pe->npes + pe->me;
+    w.call = opts->created;
+    w.flags = opts->created ? C4I_F_WANT : 0;
+    w.src = pe->me;
+    iov[0] = (struct iovec){ h, sizeof(*h) };
+    iov[1] = (struct iovec){ (void *)opts->args, opts->len };
+    if (c4_buf_add(&flat, iov[0].iov_base, iov[0].iov_len) ||
+        c4_buf_add(&flat, iov[1].iov_base, iov[1].iov_len)) {
+        c4_buf_release(&flat);
+        return c4_fail(pe, C4_ENOMEM, "out of memory for constructor arguments");
+    }
+    m.w = w;
+    m.data = flat.data;
+    m.len = flat.len;
+    m.mem = C4I_MEM_HEAP;
+    *out = w.coll;
+    c4i_on_create(pe, &m);                  /* here at once: constructors run from the loop */
+    c4i_msg_drop(pe, &m);
+    return C4_OK;
+}
+
+c4_err
+c4_group_new(c4_pe *pe, const c4_type *type, const c4_opts *opts, c4_group *out)
+{
+    create_head h = { .kind = C4_KIND_GROUP, .dims = { 1, { pe->npes } } };
+
+    return coll_create(pe, type, &h, opts, out);
+}
+
+c4_err
+c4_array_new(c4_pe *pe, const c4_type *type, c4_index dims, const c4_opts *opts, c4_array *out)
+{
+    create_head h = { .kind = C4_KIND_ARRAY, .dims = dims };
+    c4_err err = check_dims(pe, &dims);
+
+    if (err)
+        return err;
+    h.sparse = is_sparse(&dims);
+    return coll_create(pe, type, &h, opts, out);
+}
+
+/* Makes element key here and runs its constructor; nothing may follow. */
+static void
+construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
+{
+    c4i_elem *e = c4i_elem_new(c, key);
+    c4_call call = { .data = c->args, .len = c->args_len, .src = c->root };
+    c4i_ctx how = { .owes = true, .cause_pe = c->root };
+
+    e->ep = 1;
+    e->at_sync = c->at_sync;
+    c4i_elem_link(pe, e);
+    c4i_sync_joined(pe, e, sync_birth);
+    if (c->comp && c->comp->b == 0) {
+        call.done = (c4_done){ 0, 1, c->id, key, true };
+        c4i_comp_start(c, 0, c->comp->flags);
+    }
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &how);
+}
+
+/* The task of a new collection: its elements on this PE, keys lo ... hi - 1;
+ * under a map, those of them that are ours (key == NULL means all). */
+static bool
+construct_one(c4_pe *pe, c4i_task *t)
+{
+    c4i_coll *c = t->coll;
+    uint64_t key = t->key ? t->key[t->at++] : t->lo++;
+    bool last = t->key ? t->at == t->n : t->lo == t->hi;
+    uint64_t sync_birth = t->b;
+
+    if (last) {
+        c4i_task_end(pe, t);
+        free(t->key);
+        free(t);
+    }
+    construct(pe, c, key, sync_birth);
+    return !last;
+}
+
+/* After the constructors: the completion may be reported, args are free. */
+static bool
+construct_done(c4_pe *pe, c4i_task *t)
+{
+    c4i_coll *c = t->coll;
+
+    c4i_task_end(pe, t);
+    free(t);
+    free(c->args);
+    c->args = NULL;
+    if (c->comp && c->comp->b == 0)
+        c4i_comp_finish(pe, c, 0, false);
+    c4i_red_check(pe, &c->red);
+    return false;
+}
+
+static void
+plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
+{
+    c4i_task *t = c4i_alloc(sizeof(*t)), *done = c4i_alloc(sizeof(*done));
+    size_t cap = 0;
+
+    t->run = construct_one;
+    t->coll = c;
+    t->b = sync_birth;
+    if (c->kind == C4_KIND_GROUP) {
+        t->lo = pe->me;
+        t->hi = t->lo + 1;
+    } else if (c->home == C4I_HOME_BLOCK) {
+        t->lo = block_first(pe, c, pe->me);
+        t->hi = block_first(pe, c, pe->me + 1);
+    } else if (c->home == C4I_HOME_MAP) {
+        for (uint64_t key = 0; key < c->ndense; key++)
+            if (c4i_home(pe, c, key) == pe->me)
+                c4i_push_u64(&t->key, &t->n, &cap, key);
+    }
+    if (t->n || t->lo < t->hi) {
+        pe->created += t->key ? t->n : t->hi - t->lo;
+        c4i_task_add(pe, t, 0);
+    } else {
+        free(t);
+    }
+    done->run = construct_done;
+    done->coll = c;
+    c4i_task_add(pe, done, 0);
+}
+
+static c4i_coll *
+coll_from(c4_pe *pe, const c4i_wire *w, const create_head *h)
+{
+    int type_no = type_by_hash(pe, h->type);
+    c4i_coll *c;
+
+    if (type_no < 0)
+        c4_abort(pe, "PE %u creates a collection of a chare type that is not registered on PE %u",
+                 w->coll % pe->npes, pe->me);
+    if (entries_hash(pe->types[type_no]) != h->entries)
+        c4_abort(pe, "chare type %s has other entry methods on PE %u than on PE %u",
+                 pe->types[type_no]->name, pe->me, w->coll % pe->npes);
+    c = coll_new(pe, w->coll, (uint16_t)type_no, h->kind);
+    c->dims = h->dims;
+    c->sparse = h->sparse;
+    c->at_sync = h->at_sync;
+    c->closed = !h->sparse;
+    c->ndense = h->sparse ? 0 : product(&h->dims);
+    c->map = h->map;
+    c->map_coll = h->map ? c4i_coll_find(pe, h->map) : NULL;
+    c->home = h->kind == C4_KIND_GROUP ? C4I_HOME_SELF : h->sparse ? C4I_HOME_HASH
+            : h->map ? C4I_HOME_MAP : C4I_HOME_BLOCK;
+    if (!h->sparse)
+        c->red.expect = (int64_t)c->ndense;
+    return c;
+}
+
+static bool
+map_ready(c4_pe *pe, const create_head *h)
+{
+    c4i_coll *map;
+
+    if (!h->map)
+        return true;
+    map = c4i_coll_find(pe, h->map);
+    if (map && !map->type->proc_num)
+        c4_abort(pe, "%s is no array map: it has no proc_num", map->type->name);
+    return map && map->first;
+}
+
+/* A new collection whose map is not here yet waits for the map. */
+static bool
+wait_for_map(c4_pe *pe, const create_head *h, c4i_msg *m)
+{
+    c4i_msg *kept;
+
+    if (map_ready(pe, h))
+        return false;
+    kept = c4i_msg_keep(pe, m);
+    c4i_queue_push(&pending_get(pe, h->map)->queue, kept);
+    if (c4i_coll_find(pe, h->map))
+        drain_pending(pe, h->map);          /* after the map's constructor, a task before it */
+    return true;
+}
+
+void
+c4i_on_create(c4_pe *pe, c4i_msg *m)
+{
+    create_head h;
+    c4i_coll *c;
+    c4i_bcast bc = { .future = m->w.call, .flags = m->w.flags };
+
+    if (m->len < sizeof(h))
+        c4_abort(pe, "malformed message: create");
+    memcpy(&h, m->data, sizeof(h));
+    if (wait_for_map(pe, &h, m))
+        return;
+    for (uint32_t i = 0; i < c4i_tree_nkids(pe, m->w.coll % pe->npes); i++) {
+        c4i_wire w = m->w;
+
+        w.ilen = 0;
+        w.flags &= C4I_F_WANT;
+        w.hops = 0;
+        c4i_post_data(pe, c4i_tree_kid(pe, m->w.coll % pe->npes, i), &w, m->data, m->len);
+    }
+    c = coll_from(pe, &m->w, &h);
+    c->args_len = m->len - sizeof(h);
+    c->args = c4i_alloc(c->args_len);
+    memcpy(c->args, (const char *)m->data + sizeof(h), c->args_len);
+    if (m->w.flags & C4I_F_WANT)
+        c4i_comp_begin(pe, c, &bc, 0);
+    plan_constructors(pe, c, h.sync_birth);
+    drain_pending(pe, c->id);
+    if (m->w.flags & C4I_F_COUNTED)
+        pe->processed++;
+}
+
+/* ---- Insertion ----------------------------------------------------------------- */
+
+typedef struct ctor_head {
+    c4_index index;
+    int32_t  on_pe;                         /* -1: home or map decides */
+    uint32_t at_sync;
+    uint64_t seen, sync_birth;
+    c4i_mark red;
+} ctor_head;
+
+/* Protocol numbers of an element that is inserted by code running here. */
+static c4_err
+birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
+{
+    c4i_elem *p = pe->ctx.elem && pe->ctx.elem->coll == c ? pe->ctx.elem : NULL;
+
+    if (c->closed && !p)
+        return c4_fail(pe, C4_ESTATE, "insertion into an array after its insertion was closed");
+    h->seen = c->bseen;
+    if (p && p->seen > h->seen)
+        h->seen = p->seen;                  /* B5: what made P insert is not for the child */
+    if (c->closed) {
+        h->red.next = h->red.birth = p->red.next;
+        h->red.gen = (p->red.birth == p->red.next ? p->red.gen : 0) + 1;
+        p->red.nborn++;
+    }
+    if (h->seen > c->bseen)
+        c4i_push_u64(&c->ahead, &c->nahead, &c->ahead_cap, h->seen);
+    c4i_unacked_add(c, h->seen);
+    c->nissued++;
+    return C4_OK;
+}
+
+c4_err
+c4_insert(c4_pe *pe, c4_array array, const c4_index *index, int on_pe, const c4_opts *opts)
+{
+    c4_opts none = { 0 };
+    c4i_coll *c = c4i_coll_find(pe, array);
+    c4i_wire w = c4i_wire_for(C4I_INSERT, array);
+    ctor_head h = { .index = *index, .on_pe = on_pe };
+    struct iovec iov[2];
+    c4_err err;
+
+    opts = opts ? opts : &none;
+    if (!c)
+        return c4_fail(pe, C4_ENOENT, "insertion into an array that PE %u does not know yet", pe->me);
+    if (!c->sparse || c->kind != C4_KIND_ARRAY)
+        return c4_fail(pe, C4_ESTATE, "insertion into an array that was created with bounds");
+    if (c4_key_of(&c->dims, index, &w.elem))
+        return c4_fail(pe, C4_EINVAL, "an index of %d dimensions, the array has %d", index->n, c->dims.n);
+    if (on_pe >= (int)pe->npes)
+        return c4_fail(pe, C4_ERANGE, "insertion on PE %d; there are %u", on_pe, pe->npes);
+    h.at_sync = c->at_sync || opts->at_sync;
+    err = birth(pe, c, &h);
+    if (err)
+        return err;
+    if (h.at_sync)
+        h.sync_birth = c4i_sync_issue(pe, 1);
+    if (on_pe < 0 && c->map_coll)
+        h.on_pe = (int32_t)map_home(pe, c, index);
+    iov[0] = (struct iovec){ &h, sizeof(h) };
+    iov[1] = (struct iovec){ (void *)opts->args, opts->len };
+    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
+    return C4_OK;
+}
+
+static bool
+same_index(const c4_index *a, const c4_index *b)
+{
+    return a->n == b->n && memcmp(a->at, b->at, (size_t)a->n * sizeof(a->at[0])) == 0;
+}
+
+static void
+index_text(const c4_index *index, char *text, size_t n)
+{
+    size_t k = 0;
+
+    text[0] = 0;
+    for (int i = 0; i < index->n && k < n; i++)
+        k += (size_t)snprintf(text + k, n - k, "%s%lld", i ? ", " : "", (long long)index->at[i]);
+}
+
+/* At the home: the element gets its record, and its place. */
+void
+c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    ctor_head h;
+    c4i_loc *loc;
+    uint32_t to;
+    char text[160];
+
+    if (m->len < sizeof(h))
+        c4_abort(pe, "malformed message: insert");
+    memcpy(&h, m->data, sizeof(h));
+    loc = c4i_table_find(&c->table, m->w.elem);
+    if (loc && loc->ep) {
+        index_text(&h.index, text, sizeof(text));
+        if (loc->elem && loc->elem->index.n && !same_index(&loc->elem->index, &h.index))
+            c4_abort(pe, "indexes of an array clash: (%s) has the key of another element", text);
+        c4_abort(pe, "element (%s) of %s is inserted twice", text, c->type->name);
+    }
+    to = h.on_pe >= 0 ? (uint32_t)h.on_pe : pe->me;
+    m->w.kind = C4I_CTOR;
+    c4i_learn(pe, c, m->w.elem, to, 1);
+    if (to != pe->me)
+        c4i_forward(pe, to, m);
+    else
+        c4i_on_ctor(pe, c, m);
+}
+
+void
+c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    ctor_head h;
+    c4i_elem *e;
+    c4_call call = { .src = m->w.src };
+    c4i_ctx how = { .owes = true, .arrived = 0, .cause_pe = m->w.src, .cause = m->w.trace,
+                    .nbytes = m->len };
+    c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
+
+    if (m->len < sizeof(h))
+        c4_abort(pe, "malformed message: ctor");
+    memcpy(&h, m->data, sizeof(h));
+    e = c4i_elem_new(c, m->w.elem);
+    e->ep = 1;
+    e->at_sync = h.at_sync;
+    e->seen = e->born = h.seen;
+    e->red = h.red;
+    e->index = h.index;
+    if (c->kind == C4_KIND_ARRAY) {
+        ack.call = h.seen;
+        c4i_post_data(pe, m->w.src, &ack, NULL, 0);
+    }
+    c4i_elem_link(pe, e);
+    c4i_sync_joined(pe, e, h.sync_birth);
+    c4i_red_check(pe, &c->red);
+    call.data = (const char *)m->data + sizeof(h);
+    call.len = m->len - sizeof(h);
+    if (m->w.flags & C4I_F_WANT)
+        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true };
+    pe->cur = m;
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &how);
+}
+
+c4_err
+c4_chare_new(c4_pe *pe, const c4_type *type, int on_pe, const c4_opts *opts, c4_chare *out)
+{
+    c4_opts none = { 0 };
+    c4i_wire w = c4i_wire_for(C4I_CTOR, c4_single_coll(pe, type));
+    ctor_head h = { .index = { 1, { 0 } } };
+    struct iovec iov[2];
+    uint32_t to = on_pe >= 0 ? (uint32_t)on_pe : pe->next_single % pe->npes;
+
+    opts = opts ? opts : &none;
+    if (to >= pe->npes)
+        return c4_fail(pe, C4_ERANGE, "a chare on PE %d; there are %u", on_pe, pe->npes);
+    if (!c4i_coll_find(pe, w.coll))
+        return c4_fail(pe, C4_ENOENT, "chare type %s is not registered", type->name);
+    w.elem = (uint64_t)to << 48 | (uint64_t)pe->me << 32 | pe->next_single++;
+    w.call = opts->created;
+    w.flags = opts->created ? C4I_F_WANT : 0;
+    iov[0] = (struct iovec){ &h, sizeof(h) };
+    iov[1] = (struct iovec){ (void *)opts->args, opts->len };
+    *out = (c4_chare){ w.elem, w.coll };
+    c4i_post(pe, to, &w, iov, 2);
+    return C4_OK;
+}
+
+c4_coll
+c4_single_coll(c4_pe *pe, const c4_type *type)
+{
+    (void)pe;
+    return type_hash(type) | SINGLE_BIT;
+}
+
+/* ---- Closing insertion: a wave down the tree and up ---------------------------- */
+
+c4_err
+c4_done_inserting(c4_pe *pe, c4_array array)
+{
+    c4i_coll *c = c4i_coll_find(pe, array);
+    c4i_wire w = c4i_wire_for(C4I_CLOSED, array);
+
+    if (!c)
+        return c4_fail(pe, C4_ENOENT, "collection %u is not known on PE %u", array, pe->me);
+    c4i_post_data(pe, c->root, &w, NULL, 0);
+    return C4_OK;
+}
+
+/* Answers when all children have; the root then knows how many elements owe. */
+static void
+closed_check(c4_pe *pe, c4i_coll *c)
+{
+    c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);
+
+    if (c->close_heard < c4i_tree_nkids(pe, c->root))
+        return;
+    if (pe->me != c->root) {
+        w.flags = C4I_F_UP;
+        w.call = c->close_sum;
+        c4i_post_data(pe, c4i_tree_parent(pe, c->root), &w, NULL, 0);
+        return;
+    }
+    c->red.expect = (int64_t)(c->ndense + c->close_sum);
+    c4i_red_complete(pe, &c->red);
+}
+
+void
+c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    if (m->w.flags & C4I_F_UP) {
+        c->close_sum += m->w.call;
+        c->close_heard++;
+        closed_check(pe, c);
+        return;
+    }
+    if (c->closed)
+        return;                             /* called twice, or for a dense array */
+    c->closed = true;
+    c4i_sync_close_check(pe);
+    c->close_sum += c->nissued;
+    for (uint32_t i = 0; i < c4i_tree_nkids(pe, c->root); i++) {
+        c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);
+
+        c4i_post_data(pe, c4i_tree_kid(pe, c->root, i), &w, NULL, 0);
+    }
+    closed_check(pe, c);
+}
+
+/* ---- Queries --------------------------------------------------------------------- */
+
+c4_err
+c4_coll_lookup(c4_pe *pe, c4_coll coll, c4_coll_info *out)
+{
+    c4i_coll *c = c4i_coll_find(pe, coll);
+
+    if (!c)
+        return C4_ENOENT;
+    *out = (c4_coll_info){ (enum c4_coll_kind)c->kind, c->type, c->dims, c->sparse, c->at_sync };
+    if (c->sparse)
+        memset(out->dims.at, 0, sizeof(out->dims.at));
+    return C4_OK;
+}

@@ -1,0 +1,639 @@
+/*
+ * element.c - elements on this PE, and running their entry methods.
+ *
+ * Cost of a local call: one look-up, one comparison of order numbers, and the
+ * saving and restoring of the context; no allocation but the message node.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe.h"
+
+c4i_elem *
+c4i_elem_new(c4i_coll *c, uint64_t key)
+{
+    c4i_elem *e = c4i_alloc(sizeof(*e) + c->type->size);
+
+    e->coll = c;
+    e->key = key;
+    e->move_to = C4I_NOPE;
+    e->migratable = c->kind != C4_KIND_GROUP;
+    return e;
+}
+
+void
+c4i_elem_free(c4_pe *pe, c4i_elem *e)
+{
+    while (e->early) {
+        c4i_msg *m = e->early;
+
+        e->early = m->next;
+        c4i_msg_free(pe, m);
+    }
+    free(e->order);
+    free(e);
+}
+
+static bool
+catch_up_task(c4_pe *pe, c4i_task *t)
+{
+    c4i_loc *loc = c4i_table_find(&t->coll->table, t->lo);
+    c4i_elem *e = t->coll->kind == C4_KIND_GROUP ? t->coll->first : loc ? loc->elem : NULL;
+
+    if (e && e->seen < t->coll->bseen) {
+        c4i_catch_up(pe, e);
+        return true;
+    }
+    c4i_task_end(pe, t);
+    free(t);
+    return false;
+}
+
+/* e is here from now on: parked messages go on, missed broadcasts are made up
+ * for, before anything else reaches it. */
+void
+c4i_elem_link(c4_pe *pe, c4i_elem *e)
+{
+    c4i_coll *c = e->coll;
+    c4i_task *t;
+
+    e->next = c->first;
+    if (c->first)
+        c->first->prev = e;
+    c->first = e;
+    c->nlocal++;
+    c4i_red_join(&c->red, e->red.next);
+    if (e->seen < c->bseen) {
+        t = c4i_alloc(sizeof(*t));
+        t->run = catch_up_task;
+        t->coll = c;
+        t->lo = e->key;
+        c4i_task_add(pe, t, e->seen);
+    }
+    if (pe->has_rec && pe->rec.object && e->ep == 1) {
+        c4_index index = c4_index_of(pe, c4i_chare_of(e));
+
+        pe->rec.object(pe->rec.ctx, C4I_OBJ_CREATED, c4i_chare_of(e), &index,
+                       c4i_home(pe, c, e->key), pe->me, 0, C4I_WHY_USER, c4i_ticks(&pe->clock));
+    }
+    if (c->kind != C4_KIND_GROUP) {
+        c4i_loc *loc = c4i_table_get(&c->table, e->key);
+
+        loc->elem = e;
+        loc->pe = pe->me;
+        loc->ep = e->ep;
+        c4i_reroute(pe, loc);
+    }
+}
+
+void
+c4i_elem_unlink(c4_pe *pe, c4i_elem *e)
+{
+    c4i_coll *c = e->coll;
+
+    (void)pe;
+    if (e->prev)
+        e->prev->next = e->next;
+    else
+        c->first = e->next;
+    if (e->next)
+        e->next->prev = e->prev;
+    e->prev = e->next = NULL;
+    c->nlocal--;
+    c4i_red_leave(&c->red, e->red.next);
+}
+
+/* ---- Executions ------------------------------------------------------------- */
+
+static uint64_t
+cpu_now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void
+stretch_begin(c4_pe *pe)
+{
+    if (!pe->timing)
+        return;
+    if (pe->has_rec && pe->rec.begin)
+        pe->rec.begin(pe->rec.ctx);
+    pe->ctx.send = 0;
+    if (pe->has_lb && pe->lb.want_cpu)
+        pe->ctx.cpu = cpu_now_ns();
+    pe->ctx.begin = pe->ctx.from = c4i_ticks(&pe->clock);
+    if (!pe->ctx.arrived)
+        pe->ctx.arrived = pe->ctx.begin;
+}
+
+/* The running element pays for its time up to now. */
+void
+c4i_charge(c4_pe *pe, uint64_t now)
+{
+    c4i_elem *e = pe->ctx.elem;
+    uint64_t ticks = now - pe->ctx.from;
+
+    pe->ctx.from = now;
+    pe->busy_ticks += ticks;
+    if (!e || !e->at_sync)
+        pe->lb_background += ticks;
+    if (!e)
+        return;
+    e->wall += ticks;
+    if (pe->has_lb && pe->lb.want_cpu) {
+        uint64_t cpu = cpu_now_ns();
+
+        e->cpu_ns += cpu - pe->ctx.cpu;
+        pe->ctx.cpu = cpu;
+    }
+}
+
+/* Closes the running stretch: time is charged, the recorder is told. */
+static void
+stretch_end(c4_pe *pe, bool suspended)
+{
+    c4i_ctx *x = &pe->ctx;
+    uint64_t now;
+
+    if (!pe->timing)
+        return;
+    now = c4i_ticks(&pe->clock);
+    c4i_charge(pe, now);
+    if (!pe->has_rec)
+        return;
+    c4i_exec rec = {
+        .type = x->elem ? x->elem->coll->type : NULL,
+        .type_no = x->elem ? x->elem->coll->type_no : 0,
+        .entry = x->entry, .resumed = x->resumed, .suspended = suspended, .local = x->local,
+        .coll = x->elem ? x->elem->coll->id : 0, .elem = x->elem ? x->elem->key : 0,
+        .arrived = x->arrived, .begin = x->begin, .end = now, .send = x->send,
+        .cause_pe = x->cause_pe, .cause = x->cause, .nbytes = x->nbytes
+    };
+    pe->rec.exec(pe->rec.ctx, &rec);
+}
+
+static void
+count_processed(c4_pe *pe)
+{
+    if (pe->ctx.owes)
+        pe->processed++;
+    pe->ctx.owes = false;
+}
+
+static void
+fault_info(c4_pe *pe)
+{
+    const c4i_elem *e = pe->ctx.elem;
+
+    pe->fault.type = e ? e->coll->type->name : NULL;
+    pe->fault.coll = e ? e->coll->id : 0;
+    pe->fault.elem = e ? e->key : 0;
+    pe->fault.entry = !e ? NULL
+        : pe->ctx.entry == C4_ENTRY_CREATE ? "(constructor)"
+        : pe->ctx.entry == C4_ENTRY_MIGRATED ? "migrated"
+        : pe->ctx.entry == C4_ENTRY_RESUME ? "resumeFromSync"
+        : pe->ctx.entry < e->coll->nentries ? e->coll->type->entries[pe->ctx.entry].name : "?";
+}
+
+void
+c4_context_suspend(c4_pe *pe, c4_context *saved)
+{
+    if (pe->ctx.active)
+        stretch_end(pe, true);
+    count_processed(pe);
+    memcpy(saved, &pe->ctx, sizeof(pe->ctx));
+    pe->ctx = (c4i_ctx){ 0 };
+}
+
+void
+c4_context_resume(c4_pe *pe, const c4_context *saved)
+{
+    memcpy(&pe->ctx, saved, sizeof(pe->ctx));
+    pe->ctx.resumed = true;
+    pe->ctx.arrived = 0;
+    fault_info(pe);
+    if (pe->ctx.active)
+        stretch_begin(pe);
+}
+
+c4_err
+c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, c4_context *saved)
+{
+    c4i_coll *c = chare.coll ? c4i_coll_find(pe, chare.coll) : NULL;
+    c4i_loc *loc = c ? c4i_table_find(&c->table, chare.idx) : NULL;
+    c4i_elem *e = c && c->kind == C4_KIND_GROUP ? c->first : loc ? loc->elem : NULL;
+
+    if (chare.coll && !e)
+        return C4_EREMOTE;
+    c4_context_suspend(pe, saved);
+    pe->ctx = (c4i_ctx){ .elem = e, .entry = (uint16_t)entry, .active = true };
+    fault_info(pe);
+    stretch_begin(pe);
+    return C4_OK;
+}
+
+void
+c4_context_leave(c4_pe *pe, const c4_context *saved)
+{
+    if (pe->ctx.active)
+        stretch_end(pe, false);
+    count_processed(pe);
+    memcpy(&pe->ctx, saved, sizeof(pe->ctx));
+    fault_info(pe);
+}
+
+/* A user's method failed or an impossible entry was called: the job ends. */
+void
+c4i_user_error(c4_pe *pe, c4_err err)
+{
+    if (err)
+        c4_abort(pe, "%s%s%s", c4_strerror(err), pe->error[0] ? ": " : "", pe->error);
+}
+
+static c4_err
+run_c_entry(c4_pe *pe, c4i_elem *e, uint16_t entry, const c4_call *call)
+{
+    const c4_type *type = e->coll->type;
+
+    switch (entry) {
+    case C4_ENTRY_CREATE:
+        return type->create ? type->create(pe, e->obj, call->data, call->len) : C4_OK;
+    case C4_ENTRY_MIGRATED:
+        return type->migrated ? type->migrated(pe, e->obj) : C4_OK;
+    case C4_ENTRY_RESUME:
+        return type->resume ? type->resume(pe, e->obj) : C4_OK;
+    default:
+        if (entry >= e->coll->nentries)
+            return c4_fail(pe, C4_ENOENT, "%s has no entry method %u", type->name, entry);
+        return type->entries[entry].fn(pe, e->obj, call->data, call->len);
+    }
+}
+
+/* A C method finished: its caller, if one waits, gets an empty result unless
+ * c4_reply() gave one. */
+static void
+finish_c_call(c4_pe *pe, const c4_done *done)
+{
+    if (done->want && pe->ctx.done.want)
+        c4_finish(pe, done, NULL, 0, false);
+}
+
+void
+c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_ctx *how)
+{
+    c4i_ctx outer = pe->ctx;
+    const c4_binding *binding = e->coll->type->binding;
+    c4_done done = call->done;
+    c4_err err;
+
+    pe->nrun++;
+    pe->ctx = *how;
+    pe->ctx.elem = e;
+    pe->ctx.entry = entry;
+    pe->ctx.active = true;
+    pe->ctx.done = done;
+    fault_info(pe);
+    stretch_begin(pe);
+    if (binding) {
+        err = binding->invoke(pe, e->obj, entry, call);
+    } else {
+        err = run_c_entry(pe, e, entry, call);
+        if (!err)
+            finish_c_call(pe, &done);
+    }
+    if (err && pe->exit == C4I_RUNNING)
+        c4i_user_error(pe, err);
+    if (pe->ctx.active)
+        stretch_end(pe, false);
+    count_processed(pe);
+    pe->ctx = outer;
+    pe->cur = NULL;
+    if (!call->deferred && e->move_to != C4I_NOPE && !e->held)
+        c4i_after_execution(pe, e);         /* deferred: e may be gone, see c4_unhold() */
+}
+
+/* The element may leave now: nothing of it is on any stack. */
+void
+c4i_after_execution(c4_pe *pe, c4i_elem *e)
+{
+    uint32_t to = e->move_to;
+
+    e->move_to = C4I_NOPE;
+    if (pe->exit == C4I_RUNNING && to != pe->me)
+        c4i_move(pe, e, to, e->move_why);
+}
+
+/* ---- Delivery in order ------------------------------------------------------- */
+
+static c4i_order *
+order_of(c4i_elem *e, uint32_t src)
+{
+    for (uint32_t i = 0; i < e->norder; i++)
+        if (e->order[i].src == src)
+            return &e->order[i];
+    if (e->norder == e->order_cap) {
+        e->order_cap = e->order_cap ? e->order_cap * 2 : 2;
+        e->order = c4i_realloc(e->order, e->order_cap * sizeof(*e->order));
+    }
+    e->order[e->norder] = (c4i_order){ src, 0 };
+    return &e->order[e->norder++];
+}
+
+/* The early message whose turn has come goes to the queue; it is checked
+ * again when it is taken from there. */
+static void
+release_early(c4_pe *pe, c4i_elem *e, const c4i_order *o)
+{
+    for (c4i_msg **at = &e->early; *at; at = &(*at)->next) {
+        c4i_msg *m = *at;
+
+        if (m->w.src == o->src && m->w.seq == o->next) {
+            *at = m->next;
+            c4i_queue_push(&pe->local, m);
+            return;
+        }
+    }
+}
+
+static void
+hint(c4_pe *pe, c4i_elem *e, const c4i_msg *m)
+{
+    c4i_wire w = c4i_wire_for(C4I_HINT, e->coll->id);
+    uint64_t bit = (uint64_t)1 << (m->w.src & 63);
+
+    if ((e->hinted & bit) || m->w.src == pe->me)
+        return;
+    if (pe->npes <= 64)
+        e->hinted |= bit;
+    w.elem = e->key;
+    w.ep = e->ep;
+    c4i_post_data(pe, m->w.src, &w, NULL, 0);
+}
+
+void
+c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
+{
+    c4_call call = { .src = m->w.src };
+    c4i_ctx how = { .owes = true, .cause_pe = m->w.src, .cause = m->w.trace, .nbytes = m->len,
+                    .local = m->w.src == pe->me };
+
+    if (m->w.hops)
+        hint(pe, e, m);
+    if (e->coll->kind != C4_KIND_GROUP) {
+        c4i_order *o = order_of(e, m->w.src);
+
+        if (m->w.seq != o->next) {
+            c4i_msg *kept = c4i_msg_keep(pe, m);
+
+            kept->next = e->early;
+            e->early = kept;
+            return;
+        }
+        o->next++;
+        if (e->early)
+            release_early(pe, e, o);
+    }
+    if (m->mem == C4I_MEM_REF) {
+        call.ref = (void *)m->data;
+        m->mem = C4I_MEM_INLINE;            /* invoke() owns it now */
+    } else {
+        call.data = m->data;
+        call.len = m->len;
+    }
+    if (m->w.flags & C4I_F_WANT)
+        call.done = (c4_done){ m->w.call, 0, e->coll->id, e->key, true };
+    if (__builtin_expect(pe->stress & C4I_STRESS_MIGRATE, 0) && e->migratable && e->coll->type->pup
+        && e->move_to == C4I_NOPE) {
+        e->move_to = c4i_stress_rand(pe, pe->npes);
+        e->move_why = C4I_WHY_USER;
+    }
+    how.arrived = pe->timing ? c4i_ticks(&pe->clock) : 0;
+    pe->cur = m;
+    c4i_execute(pe, e, m->w.entry, &call, &how);
+}
+
+/* ---- What a running method may ask ---------------------------------------------- */
+
+c4_chare
+c4_self(const c4_pe *pe)
+{
+    return pe->ctx.elem ? c4i_chare_of(pe->ctx.elem) : (c4_chare){ 0, 0 };
+}
+
+static c4i_elem *
+local_elem(c4_pe *pe, c4_chare chare)
+{
+    c4i_coll *c = c4i_coll_find(pe, chare.coll);
+    c4i_loc *loc;
+
+    if (!c)
+        return NULL;
+    if (c->kind == C4_KIND_GROUP)
+        return chare.idx == pe->me ? c->first : NULL;
+    loc = c4i_table_find(&c->table, chare.idx);
+    return loc ? loc->elem : NULL;
+}
+
+void *
+c4_local(c4_pe *pe, c4_chare chare)
+{
+    c4i_elem *e = local_elem(pe, chare);
+
+    return e ? e->obj : NULL;
+}
+
+c4_index
+c4_index_of(c4_pe *pe, c4_chare chare)
+{
+    c4i_coll *c = c4i_coll_find(pe, chare.coll);
+    c4i_elem *e = local_elem(pe, chare);
+
+    if (!c)
+        return (c4_index){ 0 };
+    return e && e->index.n ? e->index : c4i_index_of_key(c, chare.idx);
+}
+
+c4_index
+c4_self_index(const c4_pe *pe)
+{
+    return c4_index_of((c4_pe *)pe, c4_self(pe));
+}
+
+void
+c4_data_release(c4_pe *pe)
+{
+    if (pe->cur)
+        c4i_msg_drop(pe, pe->cur);
+    pe->cur = NULL;
+}
+
+c4_block *
+c4_data_keep(c4_pe *pe)
+{
+    c4i_msg *m = pe->cur;
+    c4_block *b;
+
+    if (!m || m->mem != C4I_MEM_ARENA || !pe->net->ops->keep)
+        return NULL;
+    b = pe->net->ops->keep(pe->net, m);
+    if (b)
+        m->mem = C4I_MEM_INLINE;            /* the block owns the memory now */
+    return b;
+}
+
+c4_block *
+c4_block_ref(c4_block *b)
+{
+    b->nrefs++;
+    return b;
+}
+
+void
+c4_block_free(c4_block *b)
+{
+    if (--b->nrefs == 0)
+        b->free(b);
+}
+
+void
+c4_hold(c4_pe *pe, c4_chare chare)
+{
+    c4i_elem *e = local_elem(pe, chare);
+
+    if (e)
+        e->held++;
+}
+
+static c4_err
+move_later(c4_pe *pe, void *arg)
+{
+    c4_chare *who = arg;
+    c4i_elem *e = local_elem(pe, *who);
+
+    free(who);
+    if (e && e->move_to != C4I_NOPE && !e->held)
+        c4i_after_execution(pe, e);
+    return C4_OK;
+}
+
+void
+c4_unhold(c4_pe *pe, c4_chare chare)
+{
+    c4i_elem *e = local_elem(pe, chare);
+
+    if (!e || !e->held)
+        return;
+    e->held--;
+    if (!e->held && e->move_to != C4I_NOPE) {
+        c4_chare *who = c4i_alloc(sizeof(*who));
+
+        *who = chare;
+        c4_post(pe, move_later, who);
+    }
+}
+
+/* ---- Requests by, or for, an element ---------------------------------------------- */
+
+static c4i_elem *
+need_local(c4_pe *pe, c4_chare who, const char *what)
+{
+    c4i_elem *e = local_elem(pe, who);
+
+    if (!e)
+        c4_fail(pe, C4_EREMOTE, "%s is for the chare that runs, on its own PE", what);
+    return e;
+}
+
+c4_err
+c4_migrate_for(c4_pe *pe, c4_chare who, uint32_t to_pe)
+{
+    c4i_elem *e = need_local(pe, who, "migration");
+
+    if (!e)
+        return C4_EREMOTE;
+    if (to_pe >= pe->npes)
+        return c4_fail(pe, C4_ERANGE, "migration to PE %u; there are %u", to_pe, pe->npes);
+    if (e->coll->kind == C4_KIND_GROUP)
+        return c4_fail(pe, C4_ESTATE, "members of a group cannot migrate");
+    if (!e->coll->type->pup)
+        return c4_fail(pe, C4_ESTATE, "chares of type %s cannot migrate: they have no pup",
+                       e->coll->type->name);
+    e->move_to = to_pe;
+    e->move_why = C4I_WHY_USER;
+    return C4_OK;
+}
+
+c4_err
+c4_migrate(c4_pe *pe, uint32_t to_pe)
+{
+    return c4_migrate_for(pe, c4_self(pe), to_pe);
+}
+
+c4_err
+c4_set_migratable_for(c4_pe *pe, c4_chare who, bool migratable)
+{
+    c4i_elem *e = need_local(pe, who, "c4_set_migratable()");
+
+    if (!e)
+        return C4_EREMOTE;
+    e->migratable = migratable && e->coll->kind != C4_KIND_GROUP;
+    return C4_OK;
+}
+
+c4_err
+c4_set_migratable(c4_pe *pe, bool migratable)
+{
+    return c4_set_migratable_for(pe, c4_self(pe), migratable);
+}
+
+bool
+c4_is_migratable(c4_pe *pe, c4_chare who)
+{
+    c4i_elem *e = local_elem(pe, who);
+
+    return e && e->migratable;
+}
+
+c4_err
+c4_reduce_for(c4_pe *pe, c4_chare who, uint16_t reducer, const void *data, size_t len,
+              const c4_callback *cb)
+{
+    c4i_elem *e = need_local(pe, who, "a contribution");
+
+    if (!e)
+        return C4_EREMOTE;
+    if (reducer >= pe->nreducers)
+        return c4_fail(pe, C4_EINVAL, "reducer %u is not known on PE %u", reducer, pe->me);
+    c4i_red_contribute(pe, &e->coll->red, e, &e->red, reducer, data, len, cb);
+    return C4_OK;
+}
+
+c4_err
+c4_reduce(c4_pe *pe, uint16_t reducer, const void *data, size_t len, const c4_callback *cb)
+{
+    return c4_reduce_for(pe, c4_self(pe), reducer, data, len, cb);
+}
+
+uint64_t
+c4_send_begin(c4_pe *pe)
+{
+    return pe->has_rec && pe->ctx.active ? c4i_ticks(&pe->clock) : 0;
+}
+
+void
+c4_send_end(c4_pe *pe, uint64_t stamp)
+{
+    if (stamp)
+        pe->ctx.send += c4i_ticks(&pe->clock) - stamp;
+}
+
+void
+c4_user_begin(c4_pe *pe)
+{
+    if (pe->timing && pe->ctx.active && !pe->ctx.resumed)
+        pe->ctx.begin = c4i_ticks(&pe->clock);
+}

@@ -1,0 +1,22 @@
+/*
+ * fault.h - what is said when a PE dies: where it was and a backtrace.
+ */
+#ifndef C4I_FAULT_H
+#define C4I_FAULT_H
+
+#include <stdint.h>
+
+/* What the PE runs just now; kept up to date by element.c, read by the
+ * fatal-signal handler.  Strings are static or outlive the PE. */
+typedef struct c4i_fault_info {
+    uint32_t    pe, coll;
+    uint64_t    elem;
+    const char *type, *entry;               /* NULL: no entry method runs */
+} c4i_fault_info;
+
+/* Handles fatal signals on an alternate stack from now on; info must stay. */
+void c4i_fault_install(const c4i_fault_info *info);
+/* A C backtrace with function names, to file descriptor fd. */
+void c4i_backtrace(int fd);
+
+#endif

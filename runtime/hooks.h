@@ -1,0 +1,123 @@
+/*
+ * hooks.h - what the runtime calls but does not know: a balancer and a
+ * recorder.  With a hook unset each costs one predicted branch.
+ *
+ * Ticks are raw clock readings (clock.h turns them into ns since the job
+ * began); all calls are on the PE's own thread.
+ */
+#ifndef C4I_HOOKS_H
+#define C4I_HOOKS_H
+
+#include "msg.h"
+
+/* ---- Recorder ----------------------------------------------------------- */
+
+/* One execution of an entry method, or a stretch of one between suspensions. */
+typedef struct c4i_exec {
+    const c4_type *type;                    /* NULL: the main function */
+    uint16_t type_no;                       /* dense, from 0, in order of registration */
+    uint16_t entry;                         /* or C4_ENTRY_... */
+    uint8_t  resumed;                       /* not the first stretch */
+    uint8_t  suspended;                     /* not the last stretch */
+    uint8_t  local;                         /* the message did not leave the PE */
+    c4_coll  coll;
+    uint64_t elem;
+    uint64_t arrived, begin, end;           /* ticks; arrived <= begin <= end */
+    uint64_t send;                          /* ticks within [begin, end] spent sending */
+    uint32_t cause_pe, cause;               /* message: (src, trace) */
+    uint64_t nbytes;                        /* of that message's payload */
+} c4i_exec;
+
+typedef struct c4i_sent {                   /* a message was sent by the running method */
+    const c4i_wire *w;                      /* trace number, kind, target */
+    uint32_t dst;                           /* PE it was sent to first */
+    uint64_t nbytes;
+    uint64_t when;                          /* ticks */
+} c4i_sent;
+
+enum c4i_activity { C4I_ACT_IDLE, C4I_ACT_LB, C4I_ACT_MIGRATE_OUT, C4I_ACT_MIGRATE_IN,
+                    C4I_ACT_REDUCE, C4I_NACTIVITIES };
+
+enum c4i_object_event { C4I_OBJ_CREATED, C4I_OBJ_LEFT, C4I_OBJ_ARRIVED };
+enum { C4I_WHY_LB, C4I_WHY_USER };          /* of a migration */
+
+typedef struct c4i_recorder {
+    void *ctx;
+    bool want_sent;                         /* call sent() */
+    void (*begin)(void *ctx);               /* OPTIONAL; user code is about to run, or to go on */
+    void (*exec)(void *ctx, const c4i_exec *x);
+    void (*sent)(void *ctx, const c4i_sent *s);
+    void (*activity)(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end);
+    void (*type)(void *ctx, uint16_t type_no, const c4_type *type);
+    void (*collection)(void *ctx, c4_coll coll, const c4_coll_info *info);
+    /* peer: where it came from or goes to; nbytes: packed size, 0 if unknown */
+    void (*object)(void *ctx, enum c4i_object_event what, c4_chare who, const c4_index *index,
+                   uint32_t home, uint32_t peer, uint64_t nbytes, int why, uint64_t when);
+    void (*log)(void *ctx, int level, const char *text);
+    /* an LB step's record, opaque to the runtime: lb/ writes, prof/ reads */
+    void (*lb)(void *ctx, const void *record, size_t len);
+    /* The job ends: flush.  Statistics stay readable until release. */
+    void (*stop)(void *ctx, int status);
+    void (*release)(void *ctx);
+} c4i_recorder;
+
+/* ---- Balancer ----------------------------------------------------------- */
+
+/* One element's statistics, as the runtime gathers them. */
+typedef struct c4i_lb_object {
+    uint64_t elem;
+    c4_coll  coll;
+    uint32_t pe;
+    double   wall_s, cpu_s;                 /* since the last step; cpu_s < 0: not measured */
+    double   user_load;                     /* < 0: not given */
+    uint64_t nbytes;                        /* packed size when last known, else 0 */
+    uint32_t movable;
+    uint32_t ndims;
+    int64_t  index[C4_MAXDIMS];
+} c4i_lb_object;
+
+typedef struct c4i_lb_pe {
+    uint32_t pe, nobjs;
+    double   busy_s, idle_s;                /* since the last step */
+    double   background_s;                  /* executions of objects that do not take part */
+    double   wall_s;                        /* length of the interval */
+} c4i_lb_pe;
+
+typedef struct c4i_lb_move {
+    uint64_t elem;
+    c4_coll  coll;
+    uint32_t to;
+} c4i_lb_move;
+
+typedef struct c4i_balancer {
+    void *ctx;
+    bool want_cpu;                          /* measure CPU time of each execution */
+    /* On the deciding PE, in round `round` from 0: objects sorted by (coll,
+     * elem), PEs by number.  Returns malloc'ed moves (the runtime frees them).
+     * An error leaves everything in place. */
+    c4_err (*decide)(void *ctx, c4_pe *pe, uint32_t round,
+                     const c4i_lb_object *objs, uint32_t nobjs,
+                     const c4i_lb_pe *pes, uint32_t npes,
+                     c4i_lb_move **moves, uint32_t *nmoves);
+    /* Every PE, when the decision is known and the elements resume. */
+    void (*done)(void *ctx, c4_pe *pe, uint32_t round);
+    void (*release)(void *ctx);
+} c4i_balancer;
+
+/* ---- What a hook may ask the PE ------------------------------------------ */
+
+struct c4i_flags;                           /* flags.h */
+struct c4i_clock;                           /* clock.h */
+const struct c4i_flags *c4i_pe_flags(const c4_pe *pe);
+struct c4i_clock *c4i_pe_clock(c4_pe *pe);
+const char *c4i_pe_transport_name(const c4_pe *pe);
+bool c4i_pe_oversubscribed(const c4_pe *pe);        /* more PEs than cores */
+/* Ticks of idle time and of executions on this PE so far. */
+void c4i_pe_times(const c4_pe *pe, uint64_t *idle, uint64_t *busy);
+
+/* To be called between c4_init() and c4_loop(); the PE takes them over. */
+void c4i_set_recorder(c4_pe *pe, const c4i_recorder *r);
+void c4i_set_balancer(c4_pe *pe, const c4i_balancer *b);
+const c4i_recorder *c4i_get_recorder(const c4_pe *pe);
+
+#endif

@@ -1,0 +1,492 @@
+/*
+ * location.c - where elements are, and how messages and elements get there [1].
+ *
+ * States of an element: here (local on one PE), in flight (inside exactly one
+ * MIGRATE or CTOR message).  Who knows of it: its home always has a record;
+ * a PE it left has a forwarding entry; a PE that sent to it may have a cached
+ * one.  All are c4i_loc entries with a location epoch.
+ *
+ * I1  An entry's (pe, ep) changes only to a larger ep.
+ * I2  What an entry or a message names is a fact: the element was, is or will
+ *     be at pe with that ep.
+ * I3  A message's ep rises with every forward that uses an entry, so it cannot
+ *     go in circles.
+ *
+ * Networks are FIFO per pair, hints come only from the PE that delivered and
+ * HOME only on arrival; so entries other than homes' may be forgotten at any
+ * time ([1], dropping (a)); a message that then finds no entry goes home.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe.h"
+
+/* ---- Routing ---------------------------------------------------------------- */
+
+static void
+park(c4_pe *pe, c4i_loc *loc, c4i_msg *m)
+{
+    c4i_msg **at = &loc->wait;
+
+    while (*at)
+        at = &(*at)->next;
+    *at = c4i_msg_keep(pe, m);
+    (*at)->next = NULL;
+}
+
+/* Send, arrival, re-route of parked, popped from the queue: all come here. */
+void
+c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    c4i_loc *loc;
+    uint32_t home;
+
+    if (c->kind == C4_KIND_GROUP) {
+        if (m->w.elem != pe->me || !c->first)
+            c4_abort(pe, "message for member %llu of a group on PE %u",
+                     (unsigned long long)m->w.elem, pe->me);
+        c4i_deliver(pe, c->first, m);
+        return;
+    }
+    loc = c4i_table_find(&c->table, m->w.elem);
+    if (loc && loc->elem) {
+        c4i_deliver(pe, loc->elem, m);
+        return;
+    }
+    if (loc && loc->ep > m->w.ep && loc->pe != pe->me) {
+        m->w.ep = loc->ep;
+        m->w.hops++;
+        c4i_forward(pe, loc->pe, m);
+        return;
+    }
+    home = c4i_home(pe, c, m->w.elem);
+    if (home == pe->me || (loc && loc->ep && loc->pe == pe->me)) {
+        park(pe, loc ? loc : c4i_table_get(&c->table, m->w.elem), m);
+        return;
+    }
+    m->w.hops++;
+    c4i_forward(pe, home, m);               /* keeps ep: home parks until it knows more */
+}
+
+/* Parked messages are looked at again. */
+void
+c4i_reroute(c4_pe *pe, c4i_loc *loc)
+{
+    c4i_msg *m = loc->wait;
+
+    loc->wait = NULL;
+    while (m) {
+        c4i_msg *next = m->next;
+
+        c4i_queue_push(&pe->local, m);
+        m = next;
+    }
+}
+
+void
+c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep)
+{
+    c4i_loc *loc = c4i_table_get(&c->table, key);
+
+    if (loc->elem || ep <= loc->ep)
+        return;
+    loc->pe = at;
+    loc->ep = ep;
+    c4i_reroute(pe, loc);
+}
+
+/* ---- Sending ------------------------------------------------------------------ */
+
+/* The PE a new message for loc's element goes to first. */
+static uint32_t
+first_hop(c4_pe *pe, c4i_coll *c, const c4i_loc *loc, c4i_wire *w)
+{
+    w->ep = 0;
+    if (loc->elem)
+        return pe->me;
+    if (loc->ep && loc->pe != pe->me) {
+        w->ep = loc->ep;
+        return loc->pe;
+    }
+    return c4i_home(pe, c, w->elem);
+}
+
+/* Forgets a cached location, for tests that stress the way home. */
+static void
+stress_evict(c4_pe *pe, c4i_coll *c, c4i_loc *loc)
+{
+    if (!loc->elem && c4i_home(pe, c, loc->key) != pe->me && !loc->wait
+        && c4i_stress_rand(pe, 4) == 0) {
+        loc->ep = 0;
+        loc->pe = C4I_NOPE;
+    }
+}
+
+static c4_err
+send_unknown(c4_pe *pe, c4i_wire *w, const struct iovec *iov, int niov)
+{
+    c4i_msg m = { .mem = C4I_MEM_HEAP };
+    c4_buf flat = { 0 };
+
+    for (int i = 0; i < niov; i++)
+        if (c4_buf_add(&flat, iov[i].iov_base, iov[i].iov_len)) {
+            c4_buf_release(&flat);
+            return c4_fail(pe, C4_ENOMEM, "out of memory for a message");
+        }
+    m.w = *w;
+    m.w.src = pe->me;
+    m.w.hops = C4I_HOPS_UNSENT;
+    m.w.flags |= C4I_F_COUNTED;
+    pe->created++;
+    m.data = flat.data;
+    m.len = flat.len;
+    c4i_pend(pe, &m);
+    return C4_OK;
+}
+
+static bool
+pended(c4_pe *pe, c4_coll id)
+{
+    for (c4i_pending *p = pe->pending; p; p = p->next)
+        if (p->coll == id)
+            return true;
+    return false;
+}
+
+static c4_err
+check_target(c4_pe *pe, const c4i_coll *c, c4_chare to, unsigned entry)
+{
+    if (entry >= c->nentries)
+        return c4_fail(pe, C4_ENOENT, "%s has no entry method %u", c->type->name, entry);
+    if (c->kind == C4_KIND_GROUP && to.idx >= pe->npes)
+        return c4_fail(pe, C4_ERANGE, "a group's member %llu; there are %u PEs",
+                       (unsigned long long)to.idx, pe->npes);
+    if (c->kind == C4_KIND_ARRAY && !c->sparse && to.idx >= c->ndense)
+        return c4_fail(pe, C4_ERANGE, "element %llu of an array of %llu",
+                       (unsigned long long)to.idx, (unsigned long long)c->ndense);
+    return C4_OK;
+}
+
+c4_err
+c4_sendv(c4_pe *pe, c4_chare to, unsigned entry, const struct iovec *iov, int niov, c4_future done)
+{
+    c4i_coll *c = c4i_coll_find(pe, to.coll);
+    c4i_wire w = { .coll = to.coll, .entry = (uint16_t)entry, .elem = to.idx, .call = done };
+    uint32_t dst;
+    c4_err err;
+
+    w.kind = C4I_CALL;
+    w.flags = done ? C4I_F_WANT : 0;
+    if (pe->exit != C4I_RUNNING)
+        return C4_OK;
+    if (!c || (pe->pending && pended(pe, to.coll)))
+        return send_unknown(pe, &w, iov, niov);
+    err = check_target(pe, c, to, entry);
+    if (err)
+        return err;
+    if (c->kind == C4_KIND_GROUP) {
+        dst = (uint32_t)to.idx;
+    } else {
+        c4i_loc *loc = c4i_table_get(&c->table, to.idx);
+
+        if (__builtin_expect(pe->stress & C4I_STRESS_EVICT, 0))
+            stress_evict(pe, c, loc);
+        dst = first_hop(pe, c, loc, &w);
+        w.seq = loc->nsent++;
+    }
+    c4i_post(pe, dst, &w, iov, niov);
+    return C4_OK;
+}
+
+/* A call made here before the collection was known gets its number now. */
+void
+c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    c4_chare to = { m->w.elem, m->w.coll };
+
+    m->w.hops = 0;
+    if (check_target(pe, c, to, m->w.entry))
+        c4_abort(pe, "a call made before its collection was known: %s", c4_error(pe));
+    if (c->kind == C4_KIND_GROUP) {
+        c4i_forward(pe, (uint32_t)to.idx, m);
+    } else {
+        c4i_loc *loc = c4i_table_get(&c->table, to.idx);
+        uint32_t dst = first_hop(pe, c, loc, &m->w);
+
+        m->w.seq = loc->nsent++;
+        c4i_forward(pe, dst, m);
+    }
+}
+
+c4_err
+c4_send(c4_pe *pe, c4_chare to, unsigned entry, const void *data, size_t len)
+{
+    struct iovec iov = { (void *)data, len };
+
+    return c4_sendv(pe, to, entry, &iov, 1, 0);
+}
+
+c4_err
+c4_send_ref(c4_pe *pe, c4_chare to, unsigned entry, void *ref, c4_future done)
+{
+    c4i_coll *c = c4i_coll_find(pe, to.coll);
+    c4i_loc *loc = NULL;
+    c4i_msg *m;
+
+    if (!c || pe->pending)
+        return C4_EREMOTE;
+    if (c->kind == C4_KIND_GROUP) {
+        if (to.idx != pe->me || !c->first)
+            return C4_EREMOTE;
+    } else {
+        loc = c4i_table_find(&c->table, to.idx);
+        if (!loc || !loc->elem)
+            return C4_EREMOTE;
+    }
+    m = c4i_msg_new(pe);
+    m->w = (c4i_wire){ .coll = to.coll, .entry = (uint16_t)entry, .elem = to.idx, .call = done,
+                       .src = pe->me, .seq = loc ? loc->nsent++ : 0 };
+    m->w.kind = C4I_CALL;
+    m->w.flags = (uint8_t)((done ? C4I_F_WANT : 0) | C4I_F_COUNTED);
+    m->data = ref;
+    m->len = 0;
+    m->owner = (void *)c->type->binding;
+    m->mem = C4I_MEM_REF;
+    pe->created++;
+    if (__builtin_expect(pe->want_sent, 0)) {
+        c4i_sent s = { &m->w, pe->me, 0, c4i_ticks(&pe->clock) };
+
+        m->w.trace = ++pe->trace;
+        pe->rec.sent(pe->rec.ctx, &s);
+    }
+    c4i_queue_push(&pe->local, m);
+    return C4_OK;
+}
+
+/* ---- Migration ------------------------------------------------------------------ */
+
+/* The protocol numbers that travel with an element; early messages and the
+ * user's state follow. */
+typedef struct travel {
+    uint32_t ep, norder, nearly, why;
+    uint64_t seen, born;
+    c4i_mark red, sync;
+    c4_index index;
+    uint8_t  migratable, at_sync, waiting, pad[5];
+    uint64_t left;                          /* ticks */
+} travel;
+
+static void
+add(c4_pe *pe, c4_buf *b, const void *data, size_t len)
+{
+    if (c4_buf_add(b, data, len))
+        c4_abort(pe, "out of memory for a migrating element");
+}
+
+static void
+pack_early(c4_pe *pe, c4_buf *b, c4i_elem *e)
+{
+    static const unsigned char zero[8];
+
+    for (c4i_msg *m = e->early; m; m = m->next) {
+        uint64_t len = m->len;
+
+        add(pe, b, &m->w, sizeof(m->w));
+        add(pe, b, &len, sizeof(len));
+        add(pe, b, m->data, m->len);
+        add(pe, b, zero, (8 - m->len % 8) % 8);
+    }
+}
+
+static void
+pack_user(c4_pe *pe, c4_buf *b, c4i_elem *e)
+{
+    c4_pup p = { .mode = C4_PUP_SIZE, .pe = pe, .self_size = e->coll->type->size };
+    size_t at;
+
+    e->coll->type->pup(&p, e->obj);
+    if (p.failed)
+        c4_abort(pe, "chare of type %s cannot be packed%s%s", e->coll->type->name,
+                 pe->error[0] ? ": " : "", pe->error);
+    at = b->len;
+    if (b->cap < at + p.off) {
+        b->data = c4i_realloc(b->data, at + p.off);
+        b->cap = at + p.off;
+    }
+    p.mode = C4_PUP_PACK;
+    p.buf = b->data + at;
+    p.size = p.off;
+    p.off = 0;
+    e->coll->type->pup(&p, e->obj);
+    b->len = at + p.size;
+    e->nbytes = p.size;
+}
+
+static void
+pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
+{
+    travel t = {
+        .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
+        .red = e->red, .sync = e->sync, .index = e->index, .migratable = e->migratable,
+        .at_sync = e->at_sync, .waiting = e->waiting, .left = c4i_ticks(&pe->clock)
+    };
+
+    for (c4i_msg *m = e->early; m; m = m->next) {
+        if (m->mem == C4I_MEM_REF)
+            c4_abort(pe, "an early message is local");
+        t.nearly++;
+    }
+    add(pe, b, &t, sizeof(t));
+    add(pe, b, e->order, e->norder * sizeof(*e->order));
+    pack_early(pe, b, e);
+    pack_user(pe, b, e);
+}
+
+/* The element leaves: nothing of it may be running. */
+void
+c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
+{
+    c4i_coll *c = e->coll;
+    c4i_wire w = c4i_wire_for(C4I_MIGRATE, c->id);
+    c4i_loc *loc;
+    uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0;
+    c4_buf *b = &pe->scratch;
+
+    e->ep++;
+    b->len = 0;
+    pack_elem(pe, b, e, why);
+    w.elem = e->key;
+    w.ep = e->ep;
+    c4i_post_data(pe, to, &w, b->data, b->len);
+    if (pe->has_rec && pe->rec.object)
+        pe->rec.object(pe->rec.ctx, C4I_OBJ_LEFT, c4i_chare_of(e), NULL, 0, to, e->nbytes, why,
+                       c4i_ticks(&pe->clock));
+    if (c->kind == C4_KIND_ARRAY)
+        c4i_unacked_add(c, e->seen);
+    c4i_elem_unlink(pe, e);
+    c4i_sync_left(pe, e);
+    loc = c4i_table_find(&c->table, e->key);
+    loc->elem = NULL;
+    loc->pe = to;
+    loc->ep = e->ep;
+    c4i_reroute(pe, loc);
+    if (c->type->destroy)
+        c->type->destroy(pe, e->obj);
+    c4i_elem_free(pe, e);
+    c4i_red_check(pe, &c->red);             /* R1: its part may have been waited for */
+    c4i_red_check(pe, &pe->sync);
+    if (pe->timing && pe->has_rec)
+        pe->rec.activity(pe->rec.ctx, C4I_ACT_MIGRATE_OUT, begin, c4i_ticks(&pe->clock));
+    if (b->cap > (1u << 20))
+        c4_buf_release(b);                  /* do not keep a large element's memory */
+}
+
+static void
+unpack_early(c4_pe *pe, c4i_elem *e, c4_pup *p, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        c4i_msg *m = c4i_msg_new(pe);
+        uint64_t len, zero;
+        void *copy;
+
+        c4_pup_raw(p, &m->w, sizeof(m->w));
+        c4_pup_raw(p, &len, sizeof(len));
+        if (p->failed || len > p->size - p->off)
+            c4_abort(pe, "malformed message: migration");
+        copy = c4i_alloc(len);
+        c4_pup_raw(p, copy, len);
+        c4_pup_raw(p, &zero, (8 - len % 8) % 8);
+        m->data = copy;
+        m->len = len;
+        m->mem = C4I_MEM_HEAP;
+        m->next = e->early;
+        e->early = m;
+    }
+}
+
+static c4i_elem *
+unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
+{
+    c4_pup p = { .mode = C4_PUP_UNPACK, .pe = pe, .buf = (unsigned char *)m->data, .size = m->len,
+                 .self_size = c->type->size };
+    c4i_elem *e = c4i_elem_new(c, m->w.elem);
+
+    c4_pup_raw(&p, t, sizeof(*t));
+    if (p.failed || t->norder > p.size / sizeof(c4i_order) || !c->type->pup)
+        c4_abort(pe, "malformed message: migration");
+    e->ep = t->ep;
+    e->seen = t->seen;
+    e->born = t->born;
+    e->red = t->red;
+    e->sync = t->sync;
+    e->index = t->index;
+    e->migratable = t->migratable;
+    e->at_sync = t->at_sync;
+    e->waiting = t->waiting;
+    e->norder = e->order_cap = t->norder;
+    e->order = c4i_alloc((t->norder + 1) * sizeof(*e->order));
+    c4_pup_raw(&p, e->order, t->norder * sizeof(*e->order));
+    unpack_early(pe, e, &p, t->nearly);
+    e->nbytes = p.size - p.off;
+    p.buf += p.off;
+    p.size -= p.off;
+    p.off = 0;
+    c->type->pup(&p, e->obj);
+    if (p.failed)
+        c4_abort(pe, "chare of type %s cannot be unpacked%s%s", c->type->name,
+                 pe->error[0] ? ": " : "", pe->error);
+    return e;
+}
+
+/* The chare's own migrated() runs after all protocol work of its arrival. */
+static bool
+arrived_task(c4_pe *pe, c4i_task *t)
+{
+    c4i_loc *loc = c4i_table_find(&t->coll->table, t->lo);
+    c4i_elem *e = loc ? loc->elem : NULL;
+    c4_call call = { .src = pe->me };
+    c4i_ctx how = { .owes = true, .local = true };
+
+    c4i_task_end(pe, t);
+    free(t);
+    if (e)
+        c4i_execute(pe, e, C4_ENTRY_MIGRATED, &call, &how);
+    else
+        pe->processed++;
+    return false;
+}
+
+void
+c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    travel t;
+    uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0;
+    c4i_elem *e;
+    c4i_wire home = c4i_wire_for(C4I_HOME, c->id), ack = c4i_wire_for(C4I_ACK, c->id);
+    c4i_task *task = c4i_alloc(sizeof(*task));
+
+    pe->cur = m;
+    e = unpack_elem(pe, c, m, &t);
+    pe->cur = NULL;
+    task->run = arrived_task;
+    task->coll = c;
+    task->lo = e->key;
+    pe->created++;
+    c4i_task_add(pe, task, 0);
+    c4i_elem_link(pe, e);                   /* also: broadcasts, parked messages */
+    home.elem = e->key;
+    home.ep = e->ep;
+    if (c4i_home(pe, c, e->key) != pe->me)
+        c4i_post_data(pe, c4i_home(pe, c, e->key), &home, NULL, 0);
+    if (c->kind == C4_KIND_ARRAY) {
+        ack.call = t.seen;
+        c4i_post_data(pe, m->w.src, &ack, NULL, 0);
+    }
+    if (pe->has_rec && pe->rec.object)
+        pe->rec.object(pe->rec.ctx, C4I_OBJ_ARRIVED, c4i_chare_of(e), NULL, 0, m->w.src,
+                       e->nbytes, (int)t.why, c4i_ticks(&pe->clock));
+    c4i_red_check(pe, &c->red);
+    c4i_sync_arrived(pe, e);
+    if (pe->timing && pe->has_rec)
+        pe->rec.activity(pe->rec.ctx, C4I_ACT_MIGRATE_IN, begin, c4i_ticks(&pe->clock));
+}

@@ -1,0 +1,506 @@
+/*
+ * pe.h - one PE: the root of all state, and the structures of its modules.
+ *
+ * Everything the runtime knows hangs from struct c4_pe.  Modules: table.c and
+ * location.c (where elements are), element.c (executions), collection.c,
+ * broadcast.c, reduction.c, quiescence.c, sync.c (AtSync), future.c, timer.c,
+ * exit.c, sched.c (the loop).  PROTOCOLS sections are cited as [1] ... [7].
+ *
+ * A coroutine of a binding may block inside an execution and run c4_step()
+ * from there, and its C stack may be switched out.  Hence the two rules that
+ * shape the code: nothing in the heap points into a stack that can run user
+ * code, and no handler does anything but unwind after it has run user code.
+ * What must still be done is put into pe->tasks or pe->local first.
+ */
+#ifndef C4I_PE_H
+#define C4I_PE_H
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "clock.h"
+#include "fault.h"
+#include "flags.h"
+#include "hooks.h"
+#include "msg.h"
+#include "transport.h"
+
+#define C4I_INF UINT64_MAX
+#define C4I_NOPE UINT32_MAX
+
+typedef struct c4i_coll c4i_coll;
+typedef struct c4i_elem c4i_elem;
+
+/* ---- Locations (table.c, location.c) [1] --------------------------------- */
+
+/* All that a PE knows of one element.  Invariant I1: (pe, ep) changes only to
+ * a larger ep.  ep 0: no knowledge; the entry is there for nsent or wait. */
+typedef struct c4i_loc {
+    uint64_t  key;
+    c4i_elem *elem;                         /* NULL: not here */
+    c4i_msg  *wait;                         /* parked messages, oldest first */
+    uint32_t  pe, ep;
+    uint32_t  nsent;                        /* order number of the next message sent from here */
+    uint32_t  used;                         /* the slot is taken */
+} c4i_loc;
+
+/* Open addressing; entries are never removed.  Pointers into it are valid
+ * until the next c4i_table_get(). */
+typedef struct c4i_table {
+    c4i_loc *slot;
+    size_t   n, mask;                       /* mask + 1 slots, a power of 2; 0: none yet */
+} c4i_table;
+
+c4i_loc *c4i_table_find(const c4i_table *t, uint64_t key);      /* NULL: none */
+c4i_loc *c4i_table_get(c4i_table *t, uint64_t key);             /* makes one; aborts on no memory */
+void c4i_table_release(c4i_table *t);
+
+/* ---- Counted trees (reduction.c) [3] -------------------------------------- */
+
+/* What an element carries for one instance. */
+typedef struct c4i_mark {
+    uint64_t next;                          /* number of its next contribution */
+    uint64_t birth;                         /* the first one it owes */
+    uint32_t gen;                           /* 0: counted in E from the start */
+    uint32_t nborn;                         /* insertions by it since its last contribution */
+} c4i_mark;
+
+/* A partial result of reduction r. */
+typedef struct c4i_part {
+    uint64_t    r;
+    uint32_t    count;
+    uint16_t    reducer;
+    uint16_t    ngen;                       /* length of births and claims */
+    uint32_t   *births, *claims;            /* by generation */
+    c4_callback cb;
+    c4_buf      data;
+} c4i_part;
+
+typedef struct c4i_parts {
+    c4i_part *at;                           /* sorted by r */
+    size_t    n, cap;
+} c4i_parts;
+
+typedef struct c4i_red {
+    uint32_t  root;
+    uint8_t   kind;                         /* C4I_REDUCE or C4I_SYNC */
+    bool      off;                          /* single chares: nobody to combine with */
+    c4_coll   coll;                         /* of C4I_REDUCE */
+    c4i_parts part;                         /* not sent yet; at the root: accumulated */
+    uint64_t *up;                           /* promises of the children */
+    uint64_t  sent;                         /* promise given to the parent */
+    uint64_t  nlocal, base;                 /* local elements; redno of tally[0] */
+    uint32_t *tally;                        /* local elements by their next number */
+    size_t    ntally, cap;
+    uint64_t  next;                         /* root: the next to complete */
+    int64_t   expect;                       /* root: members owing next; -1: not known yet */
+} c4i_red;
+
+/* ---- Broadcasts (broadcast.c) [2, 6] -------------------------------------- */
+
+/* One broadcast as this PE keeps it; number 0 is the creation. */
+typedef struct c4i_bcast {
+    uint64_t  b;
+    uint16_t  entry;
+    uint8_t   flags;                        /* C4I_F_WANT, C4I_F_RESULT */
+    uint64_t  future;
+    void     *data;                         /* malloc'ed */
+    size_t    len;
+    void     *cache;                        /* the binding's, see c4_call */
+    uint32_t  src, trace;
+} c4i_bcast;
+
+/* Completion of an awaited broadcast. */
+typedef struct c4i_comp {
+    uint64_t b, future;
+    uint8_t  flags;
+    bool     reported;                      /* the primary report has gone up */
+    uint32_t running;                       /* executions begun here and not finished; +1 while starting */
+    uint32_t nheard;                        /* primary reports from children */
+    int64_t  issued;                        /* insertions that took place before b, this subtree */
+    uint64_t count;                         /* executions finished, this subtree */
+    uint32_t nprimary;                      /* root: PEs heard */
+    c4_buf   results;
+    struct c4i_comp *next;
+} c4i_comp;
+
+/* ---- Collections ---------------------------------------------------------- */
+
+enum c4i_home_kind { C4I_HOME_SELF, C4I_HOME_BLOCK, C4I_HOME_HASH, C4I_HOME_MAP };
+
+struct c4i_coll {
+    c4_coll        id;
+    uint8_t        kind;                    /* enum c4_coll_kind */
+    uint8_t        home;                    /* enum c4i_home_kind */
+    bool           sparse, at_sync, closed; /* closed: no more insertions by main code */
+    uint32_t       root;
+    uint16_t       type_no;
+    const c4_type *type;
+    uint16_t       nentries;
+    c4_index       dims;
+    uint64_t       ndense;                  /* elements made at creation, on all PEs */
+    c4_coll        map;
+    c4i_coll      *map_coll;
+    c4i_table      table;
+    c4i_elem      *first;                   /* list of local elements */
+    uint64_t       nlocal;
+    void          *args;                    /* of the constructor, until all are made */
+    size_t         args_len;
+
+    /* broadcasts */
+    uint64_t   bseen;
+    c4i_bcast **log;                        /* numbers log_base ... bseen */
+    size_t     nlog, log_cap;
+    uint64_t   log_base, log_bytes;
+    uint64_t   nbcast;                      /* root: the last number given */
+    uint64_t   stable;                      /* nobody needs numbers up to this */
+    uint64_t   low_sent, *low_child;
+    uint64_t  *unacked;                     /* `seen` of elements sent away and not acknowledged */
+    size_t     nunacked, unacked_cap;
+    uint32_t   ntasks;                      /* tasks of this collection that will execute broadcasts */
+    uint64_t   task_low;                    /* ... all numbers above this may still be needed */
+    uint64_t  *ahead;                       /* birth numbers of insertions beyond bseen */
+    size_t     nahead, ahead_cap;
+    c4i_comp  *comp;
+
+    /* insertions */
+    uint64_t   nissued;                     /* c4_insert() calls on this PE */
+    uint64_t   nissued_main;                /* ... not by an element of the array: until closed */
+    uint32_t   close_heard;
+    uint64_t   close_sum;
+
+    c4i_red    red;
+};
+
+/* ---- Elements ------------------------------------------------------------- */
+
+typedef struct c4i_order {                  /* next order number expected from src */
+    uint32_t src, next;
+} c4i_order;
+
+struct c4i_elem {
+    c4i_coll  *coll;
+    uint64_t   key;
+    c4i_elem  *prev, *next;
+    uint32_t   ep;
+    uint32_t   held;                        /* unfinished coroutines */
+    uint32_t   move_to;                     /* pending migration, C4I_NOPE: none */
+    uint8_t    move_why;
+    bool       migratable, at_sync, waiting;
+    bool       resuming;                    /* a task will end its waiting */
+    uint64_t   seen;                        /* broadcasts executed */
+    uint64_t   born;                        /* `seen` at birth */
+    c4i_mark   red, sync;                   /* sync.next: rounds called */
+    c4i_order *order;
+    uint32_t   norder, order_cap;
+    c4i_msg   *early;                       /* arrived before their turn */
+    uint64_t   hinted;                      /* PEs told of this place (mod 64) */
+    uint64_t   wall, nbytes;                /* ticks since the last LB step; packed size */
+    uint64_t   cpu_ns;
+    c4_index   index;                       /* sparse collections only; n is 0 otherwise */
+    _Alignas(16) unsigned char obj[];
+};
+
+/* ---- Executions ------------------------------------------------------------ */
+
+/* What is running; lives in the PE by value, fits a c4_context. */
+typedef struct c4i_ctx {
+    c4i_elem *elem;                         /* NULL: main, or nothing */
+    uint16_t  entry;
+    bool      active;                       /* user code is running */
+    bool      owes;                         /* its message is not counted as processed yet */
+    bool      resumed, local;
+    uint32_t  cause_pe, cause;
+    uint64_t  arrived, begin, send, nbytes;
+    uint64_t  from, cpu;                    /* charged up to here: ticks, CPU ns */
+    c4_done   done;
+} c4i_ctx;
+
+_Static_assert(sizeof(c4i_ctx) <= sizeof(c4_context), "a saved context holds a c4i_ctx");
+
+/* A list of executions still to be done here.  run() takes one and returns;
+ * it unlinks the task before it starts the last. */
+typedef struct c4i_task c4i_task;
+struct c4i_task {
+    bool (*run)(c4_pe *pe, c4i_task *t);    /* false: unlinked and freed */
+    c4i_task *next;
+    c4i_coll *coll;
+    uint64_t  b, lo, hi;
+    uint64_t *key;
+    size_t    n, at;
+    c4i_elem *elem;
+};
+
+/* ---- Futures, timers -------------------------------------------------------- */
+
+typedef struct c4i_future {
+    uint64_t          id;                   /* 0: free */
+    uint32_t          left;                 /* values to come */
+    uint32_t          next_free;
+    c4_future_fn      fn;
+    c4_bind_future_fn bind;
+    void             *arg;
+} c4i_future;
+
+typedef struct c4i_timer {
+    uint64_t due_ns, no;
+    c4_err (*fn)(c4_pe *pe, void *arg);
+    void    *arg;
+} c4i_timer;
+
+/* ---- The PE ------------------------------------------------------------------ */
+
+typedef struct c4i_pending {                /* messages for a collection not known yet */
+    c4_coll   coll;
+    bool      draining;                     /* a task hands them out */
+    c4i_queue queue;
+    struct c4i_pending *next;
+} c4i_pending;
+
+enum c4i_exit_state { C4I_RUNNING, C4I_STOPPED, C4I_ENDED };
+
+struct c4_pe {
+    uint32_t       me, npes, arity;
+    c4i_transport *net;
+    c4i_queue      local;                   /* messages to be routed here, first in first out */
+    c4i_task      *tasks, **tasks_tail;
+    c4i_ctx        ctx;
+    c4i_msg       *cur;                     /* message whose data is being used, until released */
+    bool           yield, timing, want_sent;
+    enum c4i_exit_state exit;
+    uint64_t       created, processed;      /* [4] */
+    uint64_t       nrun;                    /* executions */
+    uint32_t       trace;                   /* last trace number given */
+
+    c4i_coll     **colls;                   /* hash by id, open addressing */
+    size_t         ncolls, colls_mask;
+    c4i_coll      *last_coll;
+    uint32_t       next_coll;
+    c4i_pending   *pending;
+    const c4_type **types;
+    uint32_t      *type_hash;
+    size_t         ntypes, types_cap;
+    const c4_reducer **reducers;
+    size_t         nreducers;
+    uint32_t       next_single;
+
+    c4i_future    *futures;
+    uint32_t       nfutures, free_future;
+    uint64_t       future_serial;
+    c4i_timer     *timers;                  /* heap, earliest first */
+    size_t         ntimers, timers_cap;
+    uint64_t       ntimed, timer_no;        /* the runtime's own among them */
+
+    /* quiescence [4] */
+    uint32_t       qd_heard;
+    bool           qd_wave, qd_valid, qd_idle;
+    uint64_t       qd_sum[4], qd_last[4];
+    c4_callback   *qd_active, *qd_pending;
+    size_t         nqd_active, nqd_pending;
+    bool           qd_answer;               /* a wave waits for this PE to be idle */
+    uint64_t       qd_round, qd_since, qd_delay;
+
+    /* AtSync [5] */
+    c4i_red        sync;
+    uint64_t       sync_done, sync_cur;     /* rounds decided; round of new elements */
+    uint64_t       sync_issued;             /* AtSync elements created by calls on this PE */
+    bool           sync_closing, sync_closed;
+    uint32_t       sync_heard;
+    uint64_t       sync_sum, sync_round;
+    c4_buf         sync_pes;                /* c4i_lb_pe of this subtree */
+    uint64_t       sync_nlocal, sync_nwaiting;
+    uint64_t       lb_begin, lb_idle, lb_busy, lb_background;
+
+    /* start and exit [7] */
+    bool           started, start_sent, releasing;
+    uint64_t       steps;
+    c4i_queue      held;                    /* until started */
+    int            status;
+    uint32_t       exit_heard;
+    bool           exit_seen, exit_sent;
+
+    c4i_clock      clock;
+    uint64_t     (*now_ns)(void *arg);      /* virtual time, or NULL */
+    void          *now_arg;
+    uint64_t       idle_ticks, busy_ticks;
+    uint64_t       idle_since;              /* ns; for ++idle-timeout */
+    uint64_t       idle_limit;
+    bool           stalled;
+
+    c4i_recorder   rec;
+    c4i_balancer   lb;
+    bool           has_rec, has_lb;
+    const c4_host *host;
+    void          *user;
+    c4i_flags      flags;
+    c4i_fault_info fault;
+    c4i_msg       *free_msgs;
+    c4_buf         scratch;
+    char           error[512];
+    uint32_t       turn;                    /* shares the loop between net and local */
+    struct c4i_posted *posted;              /* from other threads, under post_lock */
+    pthread_mutex_t post_lock;
+    _Atomic bool   has_posted;
+    uint64_t       stress_rng;
+    unsigned       stress;                  /* bits C4I_STRESS_... */
+};
+
+enum { C4I_STRESS_MIGRATE = 1, C4I_STRESS_EVICT = 2, C4I_STRESS_LOG = 4 };
+
+/* ---- pe.c ---- */
+c4_err c4i_pe_new(c4i_transport *net, c4_pe **out);
+void c4i_pe_free(c4_pe *pe);
+/* Virtual time, for the simulator. */
+void c4i_pe_set_clock(c4_pe *pe, uint64_t (*now_ns)(void *), void *arg);
+uint64_t c4i_now_ns(const c4_pe *pe);
+/* When the next timer is due, on that clock; UINT64_MAX: there is none. */
+uint64_t c4i_pe_next_timer(const c4_pe *pe);
+/* True once the PE has left; *status is the job's. */
+bool c4i_pe_ended(const c4_pe *pe, int *status);
+void c4i_pe_set_arity(c4_pe *pe, uint32_t arity);       /* before the first collection */
+void c4i_pe_counts(const c4_pe *pe, uint64_t *created, uint64_t *processed);
+/* C4_OK if no queue, buffer or table holds anything; else text says what. */
+c4_err c4i_pe_leftovers(c4_pe *pe, char *text, size_t n);
+/* malloc and friends that abort with a message: for small internal structures. */
+void *c4i_alloc(size_t n);
+void *c4i_realloc(void *p, size_t n);
+/* Appends v to a vector of uint64_t. */
+void c4i_push_u64(uint64_t **v, size_t *n, size_t *cap, uint64_t x);
+/* The tree of PEs for a root. */
+uint32_t c4i_tree_parent(const c4_pe *pe, uint32_t root);
+uint32_t c4i_tree_nkids(const c4_pe *pe, uint32_t root);
+uint32_t c4i_tree_kid(const c4_pe *pe, uint32_t root, uint32_t i);
+/* Which child of this PE is `of`. */
+uint32_t c4i_tree_kid_no(const c4_pe *pe, uint32_t root, uint32_t of);
+uint32_t c4i_stress_rand(c4_pe *pe, uint32_t below);
+
+/* ---- message.c ---- */
+c4i_msg *c4i_msg_new(c4_pe *pe);
+void c4i_msg_free(c4_pe *pe, c4i_msg *m);               /* header and payload */
+void c4i_msg_drop(c4_pe *pe, c4i_msg *m);               /* payload only */
+/* A queued copy of a message that may live on the stack; takes its payload over. */
+c4i_msg *c4i_msg_keep(c4_pe *pe, c4i_msg *m);
+void c4i_queue_init(c4i_queue *q);
+void c4i_queue_push(c4i_queue *q, c4i_msg *m);
+c4i_msg *c4i_queue_pop(c4i_queue *q);
+/* Sends a new message; w->src and counting are filled in.  To this PE: queued. */
+void c4i_post(c4_pe *pe, uint32_t dst, c4i_wire *w, const struct iovec *iov, int niov);
+void c4i_post_data(c4_pe *pe, uint32_t dst, c4i_wire *w, const void *data, size_t len);
+/* Sends a message on that was counted before; consumes its payload. */
+void c4i_forward(c4_pe *pe, uint32_t dst, c4i_msg *m);
+c4i_wire c4i_wire_for(enum c4i_kind kind, c4_coll coll);
+
+/* ---- collection.c ---- */
+c4i_coll *c4i_coll_find(c4_pe *pe, c4_coll id);
+void c4i_on_create(c4_pe *pe, c4i_msg *m);
+void c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_pend(c4_pe *pe, c4i_msg *m);
+void c4i_coll_free(c4_pe *pe, c4i_coll *c);
+uint32_t c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key);
+c4_index c4i_index_of_key(const c4i_coll *c, uint64_t key);
+
+/* ---- element.c ---- */
+c4i_elem *c4i_elem_new(c4i_coll *c, uint64_t key);
+void c4i_elem_free(c4_pe *pe, c4i_elem *e);
+void c4i_elem_link(c4_pe *pe, c4i_elem *e);             /* local from now on */
+void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
+/* Runs entry of e; the caller does nothing with e or m afterwards but
+ * c4i_msg_drop(). */
+void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_ctx *how);
+void c4i_charge(c4_pe *pe, uint64_t now);
+void c4i_after_execution(c4_pe *pe, c4i_elem *e);
+/* Delivers a message to a local element in order. */
+void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
+
+/* ---- location.c ---- */
+enum { C4I_HOPS_UNSENT = 255 };             /* of a call that has no order number yet */
+void c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep);
+void c4i_reroute(c4_pe *pe, c4i_loc *loc);
+void c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why);
+void c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+
+/* ---- broadcast.c ---- */
+void c4i_on_breq(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_bcast(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_blow(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_ack(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_bdone(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+/* One broadcast that e has not executed; false: none. */
+bool c4i_catch_up(c4_pe *pe, c4i_elem *e);
+void c4i_unacked_add(c4i_coll *c, uint64_t seen);
+void c4i_low_check(c4_pe *pe, c4i_coll *c);
+void c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low);
+void c4i_task_end(c4_pe *pe, c4i_task *t);              /* unlinks, keeps the struct */
+void c4i_comp_begin(c4_pe *pe, c4i_coll *c, const c4i_bcast *bc, int64_t issued);
+void c4i_comp_start(c4i_coll *c, uint64_t b, uint8_t flags);    /* an execution begins */
+void c4i_comp_finish(c4_pe *pe, c4i_coll *c, uint64_t b, bool counts);
+void c4i_comp_result(c4_pe *pe, c4i_coll *c, uint64_t b, uint64_t key,
+                     const struct iovec *iov, int niov, bool is_error);
+void c4i_bcast_release(c4_pe *pe, c4i_coll *c);
+
+/* ---- reduction.c ---- */
+void c4i_red_init(c4_pe *pe, c4i_red *r, uint8_t kind, c4_coll coll, uint32_t root);
+void c4i_red_release(c4i_red *r);
+void c4i_red_join(c4i_red *r, uint64_t next);           /* a local element more */
+void c4i_red_leave(c4i_red *r, uint64_t next);
+void c4i_red_check(c4_pe *pe, c4i_red *r);
+void c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t reducer,
+                        const void *data, size_t len, const c4_callback *cb);
+void c4i_on_red(c4_pe *pe, c4i_red *r, c4i_msg *m);
+c4i_part *c4i_parts_find(c4i_parts *p, uint64_t r);
+void c4i_parts_take(c4i_parts *p, c4i_part *out);       /* the first one */
+void c4i_part_release(c4i_part *p);
+void c4i_red_complete(c4_pe *pe, c4i_red *r);           /* root: all that are */
+void c4i_red_single(c4_pe *pe, c4i_red *r);
+uint64_t c4i_red_promise(const c4_pe *pe, const c4i_red *r);
+enum { C4I_RED_APPEND = C4_RED_BUILTIN, C4I_RED_NBUILTIN };    /* bytes one after the other */
+c4_err c4i_reducers_init(c4_pe *pe);
+
+/* ---- quiescence.c ---- */
+void c4i_on_qd(c4_pe *pe, c4i_msg *m);
+void c4i_qd_idle(c4_pe *pe);                            /* nothing to do just now */
+void c4i_stall_check(c4_pe *pe);
+void c4i_report_waiting(c4_pe *pe);
+
+/* ---- sync.c ---- */
+void c4i_sync_init(c4_pe *pe);
+void c4i_sync_release(c4_pe *pe);
+void c4i_sync_check(c4_pe *pe);                         /* root: is a round complete? */
+void c4i_sync_close_check(c4_pe *pe);                   /* heard the children, insertion closed */
+void c4i_on_sync_close(c4_pe *pe, c4i_msg *m);
+void c4i_on_sync_go(c4_pe *pe, c4i_msg *m);
+void c4i_sync_arrived(c4_pe *pe, c4i_elem *e);
+void c4i_sync_joined(c4_pe *pe, c4i_elem *e, uint64_t birth);
+void c4i_sync_left(c4_pe *pe, c4i_elem *e);
+/* n elements will be made by a call on this PE; their first round. */
+uint64_t c4i_sync_issue(c4_pe *pe, uint64_t n);
+void c4i_sync_local_check(c4_pe *pe);
+
+/* ---- future.c, timer.c, exit.c, sched.c ---- */
+void c4i_on_future(c4_pe *pe, c4i_msg *m);
+void c4i_futures_release(c4_pe *pe);
+bool c4i_posted_run(c4_pe *pe);                         /* values from other threads */
+size_t c4i_futures_open(const c4_pe *pe);
+bool c4i_timers_run(c4_pe *pe);                         /* one that is due */
+uint64_t c4i_timers_wait(const c4_pe *pe);              /* ns until the next; UINT64_MAX: none */
+void c4i_on_exit(c4_pe *pe, c4i_msg *m);
+void c4i_on_start(c4_pe *pe, c4i_msg *m);
+bool c4i_step_one(c4_pe *pe);
+/* Handles one message, which lives on the caller's stack. */
+void c4i_handle(c4_pe *pe, c4i_msg *m);
+/* The same, but behind messages that wait for the same collection. */
+void c4i_admit(c4_pe *pe, c4i_msg *m);
+void c4i_user_error(c4_pe *pe, c4_err err);
+
+static inline c4_chare
+c4i_chare_of(const c4i_elem *e)
+{
+    return (c4_chare){ e->key, e->coll->id };
+}
+
+#endif

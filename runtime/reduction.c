@@ -1,0 +1,419 @@
+/*
+ * reduction.c - reductions as counted trees [3].
+ *
+ * Each element numbers its contributions; number r of all members makes one
+ * result.  A PE merges what it has and sends everything below its promise
+ * (`mine`) up at once; the promise only decides how long parts are held to be
+ * merged.  The root decides by count whether r is complete, so elements may
+ * move and be inserted meanwhile.
+ *
+ * Contributions are counted by generation: 0 are the members known from the
+ * start, g + 1 those inserted by generation g since its last contribution;
+ * births come with the inserter's contribution, claims with the child's.
+ *
+ * check() must run after: a contribution, an arrival, a departure, a report.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe.h"
+
+/* ---- Parts ------------------------------------------------------------------ */
+
+c4i_part *
+c4i_parts_find(c4i_parts *p, uint64_t r)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->at[i].r == r)
+            return &p->at[i];
+    return NULL;
+}
+
+static c4i_part *
+parts_get(c4i_parts *p, uint64_t r)
+{
+    size_t i = p->n;
+
+    while (i > 0 && p->at[i - 1].r >= r)
+        i--;
+    if (i < p->n && p->at[i].r == r)
+        return &p->at[i];
+    if (p->n == p->cap) {
+        p->cap = p->cap ? p->cap * 2 : 4;
+        p->at = c4i_realloc(p->at, p->cap * sizeof(*p->at));
+    }
+    memmove(p->at + i + 1, p->at + i, (p->n - i) * sizeof(*p->at));
+    p->n++;
+    p->at[i] = (c4i_part){ .r = r };
+    return &p->at[i];
+}
+
+void
+c4i_parts_take(c4i_parts *p, c4i_part *out)
+{
+    *out = p->at[0];
+    p->n--;
+    memmove(p->at, p->at + 1, p->n * sizeof(*p->at));
+}
+
+void
+c4i_part_release(c4i_part *p)
+{
+    free(p->births);
+    free(p->claims);
+    c4_buf_release(&p->data);
+}
+
+static void
+need_generations(c4i_part *p, uint32_t n)
+{
+    if (n <= p->ngen)
+        return;
+    p->births = c4i_realloc(p->births, n * sizeof(*p->births));
+    p->claims = c4i_realloc(p->claims, n * sizeof(*p->claims));
+    memset(p->births + p->ngen, 0, (n - p->ngen) * sizeof(*p->births));
+    memset(p->claims + p->ngen, 0, (n - p->ngen) * sizeof(*p->claims));
+    p->ngen = (uint16_t)n;
+}
+
+static void
+merge(c4_pe *pe, c4i_part *p, uint16_t reducer, const void *data, size_t len)
+{
+    if (reducer == C4_RED_NOP)
+        return;
+    if (p->reducer == C4_RED_NOP)
+        p->reducer = reducer;
+    if (p->reducer != reducer)
+        c4_abort(pe, "one reduction with different reducers: %s and %s",
+                 pe->reducers[p->reducer]->name, pe->reducers[reducer]->name);
+    c4i_user_error(pe, pe->reducers[reducer]->merge(pe, &p->data, data, len));
+}
+
+/* ---- Local elements by their next number --------------------------------------- */
+
+void
+c4i_red_init(c4_pe *pe, c4i_red *r, uint8_t kind, c4_coll coll, uint32_t root)
+{
+    uint32_t nkids = c4i_tree_nkids(pe, root);
+
+    r->root = root;
+    r->kind = kind;
+    r->coll = coll;
+    r->up = c4i_alloc((nkids + 1) * sizeof(*r->up));
+}
+
+void
+c4i_red_release(c4i_red *r)
+{
+    for (size_t i = 0; i < r->part.n; i++)
+        c4i_part_release(&r->part.at[i]);
+    free(r->part.at);
+    free(r->up);
+    free(r->tally);
+    *r = (c4i_red){ 0 };
+}
+
+static void
+tally_add(c4i_red *r, uint64_t no)
+{
+    size_t shift = 0;
+
+    if (r->ntally == 0)
+        r->base = no;
+    if (no < r->base)
+        shift = r->base - no;
+    if (no - (r->base - shift) >= r->ntally + shift || shift) {
+        size_t need = shift ? r->ntally + shift : no - r->base + 1;
+
+        if (need > r->cap) {
+            r->cap = need * 2;
+            r->tally = c4i_realloc(r->tally, r->cap * sizeof(*r->tally));
+        }
+        if (shift) {
+            memmove(r->tally + shift, r->tally, r->ntally * sizeof(*r->tally));
+            memset(r->tally, 0, shift * sizeof(*r->tally));
+            r->base = no;
+        } else {
+            memset(r->tally + r->ntally, 0, (need - r->ntally) * sizeof(*r->tally));
+        }
+        r->ntally = need;
+    }
+    r->tally[no - r->base]++;
+}
+
+static void
+tally_sub(c4i_red *r, uint64_t no)
+{
+    size_t k = 0;
+
+    r->tally[no - r->base]--;
+    while (k < r->ntally && r->tally[k] == 0)
+        k++;
+    if (k == 0)
+        return;
+    r->ntally -= k;
+    r->base += k;
+    memmove(r->tally, r->tally + k, r->ntally * sizeof(*r->tally));
+}
+
+void
+c4i_red_join(c4i_red *r, uint64_t next)
+{
+    r->nlocal++;
+    tally_add(r, next);
+}
+
+void
+c4i_red_leave(c4i_red *r, uint64_t next)
+{
+    r->nlocal--;
+    tally_sub(r, next);
+}
+
+/* ---- Flushing -------------------------------------------------------------------- */
+
+typedef struct part_head {
+    uint64_t    r;
+    uint32_t    count;
+    uint16_t    reducer, ngen;
+    c4_callback cb;
+    uint64_t    len;                        /* of the data, which is padded to 8 */
+} part_head;
+
+static void
+must(c4_pe *pe, c4_err err)
+{
+    if (err)
+        c4_abort(pe, "out of memory in a reduction");
+}
+
+static void
+pack_part(c4_pe *pe, c4_buf *b, c4i_part *p)
+{
+    static const unsigned char zero[8];
+    const c4_reducer *red = pe->reducers[p->reducer];
+    part_head h = { .r = p->r, .count = p->count, .reducer = p->reducer, .ngen = p->ngen,
+                    .cb = p->cb };
+
+    if (red->combine)
+        c4i_user_error(pe, red->combine(pe, &p->data));
+    h.len = p->data.len;
+    must(pe, c4_buf_add(b, &h, sizeof(h)));
+    must(pe, c4_buf_add(b, p->births, p->ngen * sizeof(*p->births)));
+    must(pe, c4_buf_add(b, p->claims, p->ngen * sizeof(*p->claims)));
+    must(pe, c4_buf_add(b, p->data.data, p->data.len));
+    must(pe, c4_buf_add(b, zero, (8 - p->data.len % 8) % 8));
+}
+
+/* All parts below mine go up in one message, with the promise. */
+static void
+flush(c4_pe *pe, c4i_red *r, uint64_t mine)
+{
+    c4_buf b = { 0 };
+    c4i_wire w = c4i_wire_for((enum c4i_kind)r->kind, r->coll);
+    uint64_t begin = pe->has_rec ? c4i_ticks(&pe->clock) : 0;
+
+    must(pe, c4_buf_add(&b, &mine, sizeof(mine)));
+    while (r->part.n && r->part.at[0].r < mine) {
+        c4i_part p;
+
+        c4i_parts_take(&r->part, &p);
+        pack_part(pe, &b, &p);
+        c4i_part_release(&p);
+    }
+    r->sent = mine;
+    c4i_post_data(pe, c4i_tree_parent(pe, r->root), &w, b.data, b.len);
+    c4_buf_release(&b);
+    if (pe->has_rec)
+        pe->rec.activity(pe->rec.ctx, C4I_ACT_REDUCE, begin, c4i_ticks(&pe->clock));
+}
+
+static uint64_t
+promise(const c4_pe *pe, const c4i_red *r)
+{
+    uint64_t mine = r->nlocal ? r->base : C4I_INF;
+    uint32_t nkids = c4i_tree_nkids(pe, r->root);
+
+    for (uint32_t i = 0; i < nkids; i++)
+        if (r->up[i] < mine)
+            mine = r->up[i];
+    return mine;
+}
+
+void
+c4i_red_check(c4_pe *pe, c4i_red *r)
+{
+    uint64_t mine;
+
+    if (r->off)
+        return;
+    if (pe->me == r->root) {
+        if (r->kind == C4I_SYNC)
+            c4i_sync_check(pe);
+        else
+            c4i_red_complete(pe, r);
+        return;
+    }
+    mine = promise(pe, r);
+    if (mine > r->sent || (r->part.n && r->part.at[0].r < mine))
+        flush(pe, r, mine);
+}
+
+/* The root's own promise, for AtSync. */
+uint64_t
+c4i_red_promise(const c4_pe *pe, const c4i_red *r)
+{
+    return promise(pe, r);
+}
+
+void
+c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t reducer,
+                   const void *data, size_t len, const c4_callback *cb)
+{
+    uint32_t gen = mark->birth == mark->next ? mark->gen : 0;
+    c4i_part *p = parts_get(&r->part, mark->next);
+
+    need_generations(p, gen + (mark->nborn ? 2 : 1));
+    p->count++;
+    p->claims[gen]++;
+    if (mark->nborn)
+        p->births[gen + 1] += mark->nborn;
+    if (cb && cb->kind != C4_CB_NONE)
+        p->cb = *cb;
+    if (reducer == C4_RED_GATHER) {
+        static const unsigned char zero[8];
+        uint64_t head[2] = { e->key, len };
+        c4_buf rec = { 0 };
+
+        must(pe, c4_buf_add(&rec, head, sizeof(head)));
+        must(pe, c4_buf_add(&rec, data, len));
+        must(pe, c4_buf_add(&rec, zero, (8 - len % 8) % 8));
+        merge(pe, p, reducer, rec.data, rec.len);
+        c4_buf_release(&rec);
+    } else {
+        merge(pe, p, reducer, data, len);
+    }
+    if (!r->off) {
+        tally_add(r, mark->next + 1);
+        tally_sub(r, mark->next);
+    }
+    mark->next++;
+    mark->nborn = 0;
+    if (r->off)
+        c4i_red_single(pe, r);
+    else
+        c4i_red_check(pe, r);
+}
+
+static size_t
+unpack_part(c4_pe *pe, c4i_red *r, const unsigned char *at, size_t left)
+{
+    part_head h;
+    size_t need;
+    c4i_part *p;
+    const uint32_t *gens;
+
+    if (left < sizeof(h))
+        c4_abort(pe, "malformed message: reduction");
+    memcpy(&h, at, sizeof(h));
+    need = sizeof(h) + 2 * sizeof(uint32_t) * h.ngen;
+    if (h.reducer >= pe->nreducers || h.len > left || need + h.len > left)
+        c4_abort(pe, h.reducer >= pe->nreducers ? "a reducer that PE %u does not know"
+                                                : "malformed message: reduction on PE %u", pe->me);
+    gens = (const uint32_t *)(const void *)(at + sizeof(h));
+    p = parts_get(&r->part, h.r);
+    need_generations(p, h.ngen);
+    for (uint16_t g = 0; g < h.ngen; g++) {
+        p->births[g] += gens[g];
+        p->claims[g] += gens[h.ngen + g];
+    }
+    p->count += h.count;
+    if (h.cb.kind != C4_CB_NONE)
+        p->cb = h.cb;
+    merge(pe, p, h.reducer, at + need, h.len);
+    return need + ((h.len + 7) & ~(size_t)7);
+}
+
+void
+c4i_on_red(c4_pe *pe, c4i_red *r, c4i_msg *m)
+{
+    const unsigned char *at = m->data;
+    size_t off = sizeof(uint64_t);
+
+    if (m->len < off)
+        c4_abort(pe, "malformed message: reduction");
+    memcpy(&r->up[c4i_tree_kid_no(pe, r->root, m->w.src)], at, sizeof(uint64_t));
+    while (off < m->len)
+        off += unpack_part(pe, r, at + off, m->len - off);
+    c4i_red_check(pe, r);
+}
+
+/* ---- Completion at the root -------------------------------------------------------- */
+
+static bool
+is_complete(const c4i_red *r, const c4i_part *p)
+{
+    if (p->r != r->next || r->expect < 0 || (int64_t)p->claims[0] != r->expect)
+        return false;
+    for (uint16_t g = 1; g < p->ngen; g++)
+        if (p->claims[g] != p->births[g])
+            return false;
+    return true;
+}
+
+static void
+deliver_result(c4_pe *pe, c4i_part *p)
+{
+    const c4_reducer *red = pe->reducers[p->reducer];
+
+    if (red->combine)
+        c4i_user_error(pe, red->combine(pe, &p->data));
+    if (red->finish)
+        c4i_user_error(pe, red->finish(pe, &p->data));
+    c4i_user_error(pe, c4_call_back(pe, &p->cb, p->data.data, p->data.len));
+    c4i_part_release(p);
+}
+
+void
+c4i_red_complete(c4_pe *pe, c4i_red *r)
+{
+    while (r->part.n && is_complete(r, &r->part.at[0])) {
+        c4i_part p;
+
+        c4i_parts_take(&r->part, &p);
+        for (uint16_t g = 1; g < p.ngen; g++)
+            r->expect += p.births[g];
+        r->next++;
+        deliver_result(pe, &p);
+    }
+}
+
+/* A single chare is its own collection: its contribution is the result. */
+void
+c4i_red_single(c4_pe *pe, c4i_red *r)
+{
+    c4i_part p;
+
+    c4i_parts_take(&r->part, &p);
+    deliver_result(pe, &p);
+}
+
+c4_err
+c4_call_back(c4_pe *pe, const c4_callback *cb, const void *data, size_t len)
+{
+    c4_chare to = { cb->target, cb->coll };
+
+    switch ((enum c4_cb_kind)cb->kind) {
+    case C4_CB_NONE:
+        return C4_OK;
+    case C4_CB_SEND:
+        return c4_send(pe, to, cb->entry, data, len);
+    case C4_CB_BCAST:
+        return c4_bcast(pe, cb->coll, cb->entry, data, len);
+    case C4_CB_FUTURE:
+        return c4_future_send(pe, cb->target, data, len);
+    case C4_CB_EXIT:
+        return c4_exit(pe, 0);
+    }
+    return c4_fail(pe, C4_EINVAL, "a callback of kind %u", cb->kind);
+}

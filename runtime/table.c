@@ -1,0 +1,69 @@
+/*
+ * table.c - the table of element locations: open addressing, linear probing.
+ *
+ * Cost: one multiplication and usually one cache line a look-up.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe.h"
+
+static size_t
+hash_of(uint64_t key)
+{
+    return (size_t)((key * 0x9e3779b97f4a7c15u) >> 20);
+}
+
+c4i_loc *
+c4i_table_find(const c4i_table *t, uint64_t key)
+{
+    if (!t->slot)
+        return NULL;
+    for (size_t i = hash_of(key) & t->mask; t->slot[i].used; i = (i + 1) & t->mask)
+        if (t->slot[i].key == key)
+            return &t->slot[i];
+    return NULL;
+}
+
+static void
+grow(c4i_table *t)
+{
+    c4i_table bigger = { .n = t->n, .mask = t->slot ? t->mask * 2 + 1 : 15 };
+
+    bigger.slot = c4i_alloc((bigger.mask + 1) * sizeof(*bigger.slot));
+    for (size_t i = 0; t->slot && i <= t->mask; i++) {
+        size_t k = hash_of(t->slot[i].key) & bigger.mask;
+
+        if (!t->slot[i].used)
+            continue;
+        while (bigger.slot[k].used)
+            k = (k + 1) & bigger.mask;
+        bigger.slot[k] = t->slot[i];
+    }
+    free(t->slot);
+    *t = bigger;
+}
+
+c4i_loc *
+c4i_table_get(c4i_table *t, uint64_t key)
+{
+    c4i_loc *loc = c4i_table_find(t, key);
+    size_t i;
+
+    if (loc)
+        return loc;
+    if (!t->slot || (t->n + 1) * 3 > t->mask * 2)
+        grow(t);
+    for (i = hash_of(key) & t->mask; t->slot[i].used; i = (i + 1) & t->mask)
+        ;
+    t->n++;
+    t->slot[i] = (c4i_loc){ .key = key, .used = 1, .pe = C4I_NOPE };
+    return &t->slot[i];
+}
+
+void
+c4i_table_release(c4i_table *t)
+{
+    free(t->slot);
+    *t = (c4i_table){ 0 };
+}
