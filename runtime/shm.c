@@ -389,14 +389,18 @@ anything(struct shm *s)
     return false;
 }
 
+#if defined(__x86_64__)
+#define RELAX __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define RELAX __asm__ volatile("yield")
+#else
+#define RELAX ((void)0)
+#endif
+
 static inline void
 relax(void)
 {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
+    RELAX;
 }
 
 static bool
