@@ -53,7 +53,7 @@ uint64_t c4i_sim_run(c4i_sim *s, uint64_t max_steps);
 
 /* Messages of counted kinds that have not been handed to their PE. */
 uint64_t c4i_sim_in_flight(const c4i_sim *s);
-/* Messages sent so far; messages that reached a PE after it had left. */
+/* Messages sent so far; messages sent to a PE after it had left. */
 uint64_t c4i_sim_sent(const c4i_sim *s);
 uint64_t c4i_sim_late(const c4i_sim *s);
 
