@@ -27,6 +27,8 @@ parse_flags(c4_pe *pe, int *argc, char **argv)
             c4i_flags_help(stdout);
         exit(0);
     }
+    if (c4i_lb_help(&pe->flags, pe->me == 0 ? stdout : NULL))
+        exit(0);
     return C4_OK;
 }
 

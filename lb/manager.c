@@ -502,9 +502,7 @@ c4i_lb_attach(c4_pe *pe)
     struct manager *m;
     c4_err err;
 
-    if (c4i_lb_help(f, c4_mype(pe) == 0 ? stdout : NULL))
-        return c4_mype(pe) == 0 ? c4_exit(pe, 0) : C4_OK;
-    if (!c4i_flags_has(f, "+balancer"))
+    if (!c4i_flags_has(f, "+balancer") || c4i_lb_help(f, NULL))
         return C4_OK;
     if (c4i_flags_has(f, "+LBOff")) {
         if (c4_mype(pe) == 0 && !c4i_flags_has(f, "++quiet"))

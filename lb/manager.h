@@ -18,8 +18,7 @@
 c4_err c4i_lb_attach(c4_pe *pe);
 
 /* Was +balancer help given?  Then prints the list to out (NULL: does not), and
- * the job is to end with status 0.  c4i_lb_attach() does this on PE 0 and calls
- * c4_exit(); a launcher may do it before it starts any PE. */
+ * the caller is to end the job with status 0. */
 bool c4i_lb_help(const c4i_flags *flags, FILE *out);
 
 #endif
