@@ -607,7 +607,11 @@ plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
     t->run = construct_one;
     t->coll = c;
     t->b = sync_birth;
-    if (c->kind == C4_KIND_GROUP) {
+    if (c->type->proc_num) {
+        /* At once: arrays made right after it ask it.  It cannot suspend. */
+        pe->created++;
+        construct(pe, c, pe->me, 0);
+    } else if (c->kind == C4_KIND_GROUP) {
         t->lo = pe->me;
         t->hi = t->lo + 1;
     } else if (c->home == C4I_HOME_BLOCK) {
@@ -679,8 +683,6 @@ wait_for_map(c4_pe *pe, const create_head *h, c4i_msg *m)
         return false;
     kept = c4i_msg_keep(pe, m);
     c4i_queue_push(&pending_get(pe, h->map)->queue, kept);
-    if (c4i_coll_find(pe, h->map))
-        drain_pending(pe, h->map);          /* after the map's constructor, a task before it */
     return true;
 }
 
@@ -749,37 +751,65 @@ birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
     return C4_OK;
 }
 
+static c4_err
+insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len)
+{
+    c4i_wire w = c4i_wire_for(C4I_INSERT, c->id);
+    struct iovec iov[2] = { { h, sizeof(*h) }, { (void *)args, len } };
+    c4_err err;
+
+    if (!c->sparse || c->kind != C4_KIND_ARRAY)
+        return c4_fail(pe, C4_ESTATE, "insertion into an array that was created with bounds");
+    if (c4_key_of(&c->dims, &h->index, &w.elem))
+        return c4_fail(pe, C4_EINVAL, "an index of %d dimensions, the array has %d", h->index.n,
+                       c->dims.n);
+    if (h->on_pe >= (int)pe->npes)
+        return c4_fail(pe, C4_ERANGE, "insertion on PE %d; there are %u", h->on_pe, pe->npes);
+    h->at_sync = c->at_sync || h->at_sync;
+    err = birth(pe, c, h);
+    if (err)
+        return err;
+    if (h->at_sync)
+        h->sync_birth = c4i_sync_issue(pe, 1);
+    if (h->on_pe < 0 && c->map_coll)
+        h->on_pe = (int32_t)map_home(pe, c, &h->index);
+    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
+    return C4_OK;
+}
+
+/* The array's proxy came here before the array: insertion waits for it. */
+static c4_err
+insert_later(c4_pe *pe, c4_array array, const ctor_head *h, const void *args, size_t len)
+{
+    c4i_msg m = { .w = c4i_wire_for(C4I_INSERT, array), .mem = C4I_MEM_HEAP };
+    c4_buf flat = { 0 };
+
+    if (c4_buf_add(&flat, h, sizeof(*h)) || c4_buf_add(&flat, args, len)) {
+        c4_buf_release(&flat);
+        return c4_fail(pe, C4_ENOMEM, "out of memory for constructor arguments");
+    }
+    m.w.src = pe->me;
+    m.w.hops = C4I_HOPS_UNSENT;
+    m.w.flags = C4I_F_COUNTED;
+    pe->created++;
+    m.data = flat.data;
+    m.len = flat.len;
+    c4i_pend(pe, &m);
+    return C4_OK;
+}
+
 c4_err
 c4_insert(c4_pe *pe, c4_array array, const c4_index *index, int on_pe, const c4_opts *opts)
 {
     c4_opts none = { 0 };
     c4i_coll *c = c4i_coll_find(pe, array);
-    c4i_wire w = c4i_wire_for(C4I_INSERT, array);
     ctor_head h = { .index = *index, .on_pe = on_pe };
-    struct iovec iov[2];
-    c4_err err;
 
     opts = opts ? opts : &none;
+    h.at_sync = opts->at_sync;
     if (!c)
-        return c4_fail(pe, C4_ENOENT, "insertion into an array that PE %u does not know yet", pe->me);
-    if (!c->sparse || c->kind != C4_KIND_ARRAY)
-        return c4_fail(pe, C4_ESTATE, "insertion into an array that was created with bounds");
-    if (c4_key_of(&c->dims, index, &w.elem))
-        return c4_fail(pe, C4_EINVAL, "an index of %d dimensions, the array has %d", index->n, c->dims.n);
-    if (on_pe >= (int)pe->npes)
-        return c4_fail(pe, C4_ERANGE, "insertion on PE %d; there are %u", on_pe, pe->npes);
-    h.at_sync = c->at_sync || opts->at_sync;
-    err = birth(pe, c, &h);
-    if (err)
-        return err;
-    if (h.at_sync)
-        h.sync_birth = c4i_sync_issue(pe, 1);
-    if (on_pe < 0 && c->map_coll)
-        h.on_pe = (int32_t)map_home(pe, c, index);
-    iov[0] = (struct iovec){ &h, sizeof(h) };
-    iov[1] = (struct iovec){ (void *)opts->args, opts->len };
-    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
-    return C4_OK;
+        return insert_later(pe, array, &h, opts->args, opts->len);
+    return insert_now(pe, c, &h, opts->args, opts->len);
 }
 
 static bool
@@ -810,6 +840,12 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     if (m->len < sizeof(h))
         c4_abort(pe, "malformed message: insert");
     memcpy(&h, m->data, sizeof(h));
+    if (m->w.hops == C4I_HOPS_UNSENT) {
+        c4i_user_error(pe, insert_now(pe, c, &h, (const char *)m->data + sizeof(h),
+                                      m->len - sizeof(h)));
+        pe->processed++;
+        return;
+    }
     loc = c4i_table_find(&c->table, m->w.elem);
     if (loc && loc->ep) {
         index_text(&h.index, text, sizeof(text));
@@ -896,12 +932,9 @@ c4_single_coll(c4_pe *pe, const c4_type *type)
 c4_err
 c4_done_inserting(c4_pe *pe, c4_array array)
 {
-    c4i_coll *c = c4i_coll_find(pe, array);
     c4i_wire w = c4i_wire_for(C4I_CLOSED, array);
 
-    if (!c)
-        return c4_fail(pe, C4_ENOENT, "collection %u is not known on PE %u", array, pe->me);
-    c4i_post_data(pe, c->root, &w, NULL, 0);
+    c4i_post_data(pe, array % pe->npes, &w, NULL, 0);
     return C4_OK;
 }
 

@@ -249,6 +249,11 @@ decide(c4_pe *pe)
     }
     memcpy(pe->qd_last, s, sizeof(pe->qd_last));
     pe->qd_valid = true;
+    if (!pe->nqd_active && pe->nqd_pending) {
+        pe->qd_idle = false;                /* requests came during an idle check */
+        detection_start(pe);
+        return;
+    }
     if (!pe->nqd_active && !pe->idle_limit)
         return;
     if (!same && s[CREATED] == s[PROCESSED]) {
@@ -279,11 +284,17 @@ wave_check(c4_pe *pe)
     c4i_post_data(pe, c4i_tree_parent(pe, 0), &w, pe->qd_sum, sizeof(pe->qd_sum));
 }
 
+/* A PE that is alone gets no message that would make it take the next wave. */
 void
 c4i_qd_idle(c4_pe *pe)
 {
-    if (pe->qd_answer)
-        wave_check(pe);
+    uint64_t round;
+
+    do {
+        round = pe->qd_round;
+        if (pe->qd_answer)
+            wave_check(pe);
+    } while (pe->qd_round != round && !pe->local.head);
 }
 
 void
