@@ -18,5 +18,7 @@ typedef struct c4i_fault_info {
 void c4i_fault_install(const c4i_fault_info *info);
 /* A C backtrace with function names, to file descriptor fd. */
 void c4i_backtrace(int fd);
+/* The same of where a signal came in: context is the handler's third argument. */
+void c4i_backtrace_of(int fd, void *signal_context);
 
 #endif

@@ -85,7 +85,7 @@ const c4i_flag c4i_flag_table[] = {
     { "+logsize", VALUE, NOTICE, false, "N", NULL, NULL, "buffer of traces" },
 
     /* Everything else */
-    { "+stress", VALUE, RUNTIME, true, "WHAT[:K][,seed=N]", NULL, NULL, "force rare events: migrate, reorder, nomem:K" },
+    { "+stress", VALUE, RUNTIME, true, "WHAT[,WHAT...]", NULL, NULL, "force rare events, for tests: migrate, evict, log" },
     { "+libcharm_interface", VALUE, RUNTIME, false, "NAME", NULL, NULL, "accepted for Charm4py programs" },
     { "+restart", VALUE, NOTICE, false, "DIR", NULL, NULL, "go on from a checkpoint" },
     { "+setcpuaffinity", NO_ARG, NOTICE, false, NULL, NULL, NULL, "bind PEs to cores" },

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/fault.h"
 #include "runtime/transport.h"
 
 enum { END = 1, READY, DATA };              /* c4i_wire.entry */
@@ -145,6 +146,25 @@ do_exit(c4i_transport *t, int argc, char **argv)
     return do_hang(t, argc, argv);
 }
 
+__attribute__((noinline)) static void
+write_where_nobody_lives(volatile uintptr_t where)
+{
+    *(volatile int *)where = 1;
+}
+
+/* PE ARG faults within a method. */
+static int
+do_fault(c4i_transport *t, int argc, char **argv)
+{
+    static c4i_fault_info info = { .coll = 3, .elem = 5, .type = "cell", .entry = "step" };
+
+    info.pe = t->pe;
+    c4i_fault_install(&info);
+    if (argc > 2 && t->pe == (uint32_t)atoi(argv[2]))
+        write_where_nobody_lives(64);
+    return do_hang(t, argc, argv);
+}
+
 static int
 do_idle(c4i_transport *t, int argc, char **argv)
 {
@@ -213,7 +233,7 @@ static const struct {
 } table[] = {
     { "hello", do_hello }, { "status", do_status }, { "lines", do_lines },
     { "flood-lines", do_flood_lines }, { "hang", do_hang }, { "raise", do_raise },
-    { "exit", do_exit }, { "idle", do_idle }, { "storm", do_storm }
+    { "exit", do_exit }, { "fault", do_fault }, { "idle", do_idle }, { "storm", do_storm }
 };
 
 int

@@ -1,0 +1,93 @@
+/*
+ * fault.c - the handler of fatal signals.
+ *
+ * It may run with any lock held and any data broken, so it calls nothing but
+ * write(), sigaction() and the unwinder, on a stack of its own.  The signal
+ * then takes its course: the launcher sees by which one the PE died.
+ *
+ * A second fault within the handler ends the process at once.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "text.h"
+
+enum { STACK_BYTES = 128 << 10 };
+
+/* A handler has no other way to its PE.  The one mutable variable of libc4. */
+static const c4i_fault_info *c4i_fault_pe;
+
+static const struct {
+    int         sig;
+    const char *name;
+} fatal[] = {
+    { SIGSEGV, "segmentation fault" }, { SIGBUS, "bus error" },
+    { SIGILL, "illegal instruction" }, { SIGFPE, "arithmetic error" }, { SIGABRT, "aborted" }
+};
+
+static void
+say_where(struct c4i_text *line, const c4i_fault_info *f)
+{
+    if (!f->type)
+        return;
+    c4i_text_add(line, ", running ");
+    c4i_text_add(line, f->type);
+    c4i_text_add(line, ".");
+    c4i_text_add(line, f->entry ? f->entry : "?");
+    c4i_text_add(line, " of element ");
+    c4i_text_number(line, f->elem, 10);
+    c4i_text_add(line, " of collection ");
+    c4i_text_number(line, f->coll, 10);
+}
+
+static void
+say_what(int sig, const siginfo_t *info)
+{
+    const c4i_fault_info *f = c4i_fault_pe;
+    struct c4i_text line = { .n = 0 };
+
+    c4i_text_add(&line, "c4: PE ");
+    c4i_text_number(&line, f->pe, 10);
+    for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+        if (fatal[i].sig == sig) {
+            c4i_text_add(&line, ": ");
+            c4i_text_add(&line, fatal[i].name);
+        }
+    if ((sig == SIGSEGV || sig == SIGBUS) && info->si_code > 0) {
+        c4i_text_add(&line, " at address 0x");
+        c4i_text_number(&line, (uintptr_t)info->si_addr, 16);
+    }
+    say_where(&line, f);
+    c4i_text_add(&line, "\n");
+    c4i_text_write(&line, STDERR_FILENO);
+}
+
+static void
+on_fatal_signal(int sig, siginfo_t *info, void *context)
+{
+    say_what(sig, info);
+    c4i_backtrace_of(STDERR_FILENO, context);
+    signal(sig, SIG_DFL);
+    raise(sig);                             /* pending until this returns */
+}
+
+void
+c4i_fault_install(const c4i_fault_info *info)
+{
+    struct sigaction act = { .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND };
+    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                       -1, 0);
+
+    if (stack == MAP_FAILED || sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = STACK_BYTES }, NULL))
+        act.sa_flags &= ~SA_ONSTACK;
+    c4i_fault_pe = info;
+    act.sa_sigaction = on_fatal_signal;
+    sigemptyset(&act.sa_mask);
+    for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+        sigaction(fatal[i].sig, &act, NULL);
+}
