@@ -7,6 +7,8 @@
  *   load X...             one for each object; N*X stands for N times X
  *   pe K...               where each is; objects left out are on PE 0
  *   pinned I...           objects that must not move
+ *   position X...         ndims numbers for each object
+ *   ndims N               1 if left out
  *   npes N
  *   background X...       one for each PE; 0 if left out
  *   speed X...            1 if left out
@@ -32,7 +34,8 @@ struct lb_case {
     const char    *file;
     char           strategy[128];
     uint64_t       seed;
-    struct numbers load, pe, pinned, npes, background, speed, map, moves, makespan, imbalance;
+    struct numbers load, pe, pinned, npes, background, speed, position, ndims;
+    struct numbers map, moves, makespan, imbalance;
     int            fails;
 };
 
@@ -64,6 +67,7 @@ read_line(struct lb_case *c, char *line)
     } fields[] = {
         { "load", &c->load }, { "pe", &c->pe }, { "pinned", &c->pinned }, { "npes", &c->npes },
         { "background", &c->background }, { "speed", &c->speed }, { "map", &c->map },
+        { "position", &c->position }, { "ndims", &c->ndims },
         { "moves", &c->moves }, { "makespan", &c->makespan }, { "imbalance", &c->imbalance },
     };
     char *word, *rest;
@@ -125,6 +129,13 @@ pose(const struct lb_case *c, struct lb_test *t)
         t->background[i] = c->background.at[i];
     for (uint32_t i = 0; i < c->speed.n && i < t->p.npes; i++)
         t->speed[i] = c->speed.at[i];
+    if (c->position.n) {
+        t->p.ndims = c->ndims.n ? (uint32_t)c->ndims.at[0] : 1;
+        CHECK(c->position.n == t->p.nobjs * t->p.ndims, "%s: position", c->file);
+        t->p.position = t->position = lb_test_room(c->position.n, sizeof(*t->position));
+        for (uint32_t i = 0; i < c->position.n; i++)
+            t->position[i] = (float)c->position.at[i];
+    }
 }
 
 static void

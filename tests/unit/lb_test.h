@@ -30,6 +30,7 @@ struct lb_test {
     uint32_t     *pe_of, *host_of, *pe_new;
     uint8_t      *movable;
     uint64_t     *bytes;
+    float        *position;                 /* NULL at first */
 };
 
 static inline void *
@@ -68,6 +69,7 @@ lb_test_release(struct lb_test *t)
     free(t->pe_new);
     free(t->movable);
     free(t->bytes);
+    free(t->position);
     free(t->background);
     free(t->speed);
     free(t->host_of);
