@@ -129,6 +129,40 @@ the_list_is_complete(void)
     free(text);
 }
 
+/* Every strategy and option stands in the guide, with its default, and every
+ * strategy that the guide's tables name exists. */
+static void
+the_guide_tells_of_all(void)
+{
+    const char *top = getenv("C4_SRCDIR");
+    char path[4096], line[4096], row[128];
+    char *text = lb_test_room(1, 1 << 20), *at = text;
+    c4i_lb_choice c;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/doc/load-balancing.md", top ? top : ".");
+    f = fopen(path, "r");
+    CHECK(f, "%s", path);
+    while (fgets(line, sizeof(line), f)) {
+        CHECK(at + strlen(line) < text + (1 << 20), "a very long guide");
+        at = stpcpy(at, line);
+        if (sscanf(line, "| `%63[A-Za-z]`", row) == 1 && strstr(row, "LB")) {
+            lb_test_choose(&c, row);
+            c4i_lb_choice_release(&c);
+        }
+    }
+    fclose(f);
+    for (const c4_lb *const *lb = c4i_lb_builtin; *lb; lb++) {
+        snprintf(row, sizeof(row), "\n| `%s` |", (*lb)->name);
+        CHECK(strstr(text, row), "%s has no row", (*lb)->name);
+        for (const c4_lb_option *o = (*lb)->options; o && o->name; o++) {
+            snprintf(row, sizeof(row), "\n| `%s,%s` | %s |", (*lb)->name, o->name, o->initial);
+            CHECK(strstr(text, row), "no row '%s'", row + 1);
+        }
+    }
+    free(text);
+}
+
 int
 main(void)
 {
@@ -138,5 +172,6 @@ main(void)
     options_are_read();
     wrong_options_are_refused();
     the_list_is_complete();
+    the_guide_tells_of_all();
     return 0;
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The example plugin builds outside the tree with pkg-config only, from the
-# build tree and from what `make install` would install, and does its work.
+# build tree and from what `make install` would install, and does its work; so
+# does the one that stands in the guide.
 set -eu
 top=$(cd "${C4_SRCDIR:-.}" && pwd)
 build=$(cd "${C4_BUILDDIR:-.}" && pwd)
@@ -39,3 +40,12 @@ PKG_CONFIG_PATH=${pc%/c4.pc} PKG_CONFIG_SYSROOT_DIR=$work/root PKG_CONFIG_ALLOW_
 
 PKG_CONFIG_PATH=$build make -s -C "$work/installed" install DESTDIR="$work/found"
 [ -n "$(find "$work/found" -name strips.so)" ] || { echo "strips.so was not installed"; exit 1; }
+
+# The guide's plugin, built as the guide says: PE 0 is the slowest.
+awk '/^\/\* hop.c/ { code = 1 } /^```/ { code = 0 } code' "$top/doc/load-balancing.md" > "$work/hop.c"
+cd "$work"
+PKG_CONFIG_PATH=$build
+export PKG_CONFIG_PATH
+${CC:-cc} -O2 -Wall -Wextra -Werror `"$pkg_config" --cflags c4` -shared -fPIC -o hop.so hop.c
+printf 'strategy ./hop.so:HopLB\nnpes 3\nload 2 2 3\npe 0 0 1\nmap 1 1 1\n' > case
+"$build/tests/unit/lb_cases" case
