@@ -1,17 +1,17 @@
 #!/bin/sh
 # libc4.so exports what the public headers declare with C4_API: all, and nothing else.
 set -eu
-library=${C4_BUILDDIR:-.}/.libs/libc4.so
+builddir=${C4_BUILDDIR:-$PWD}
 cd "${C4_SRCDIR:-.}"
 
-[ -e "$library" ] || { echo "$library is missing: run make first"; exit 1; }
+[ -e "$builddir/.libs/libc4.so" ] || { echo "$builddir/.libs/libc4.so is missing: run make first"; exit 1; }
 work=${TMPDIR:-/tmp}/c4-exports.$$
 trap 'rm -f "$work.declared" "$work.exported"' EXIT
 
 cat runtime/c4.h runtime/c4_bind.h runtime/c4_err.h lb/c4_lb.h |
     sed -n '/^C4_API/s/^C4_API[^(]*[ *]\(c4_[a-z0-9_]*\)(.*/\1/p' |
     sort -u > "$work.declared"
-"${NM:-nm}" -D --defined-only "$library" |
+"${NM:-nm}" -D --defined-only "$builddir/.libs/libc4.so" |
     awk '$2 ~ /^[TDBRVWi]$/ { sub(/@.*/, "", $3); print $3 }' |
     grep -v '^C4_[0-9]*$' | sort -u > "$work.exported"
 
