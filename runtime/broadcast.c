@@ -25,9 +25,11 @@ enum { LOG_EVERY = 8, LOG_BYTES = 1 << 20 };    /* how often lows are reported *
 void
 c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low)
 {
+    c4i_task ***tail = t->later ? &pe->later_tail : &pe->tasks_tail;
+
     t->next = NULL;
-    *pe->tasks_tail = t;
-    pe->tasks_tail = &t->next;
+    **tail = t;
+    *tail = &t->next;
     if (t->coll) {
         if (t->coll->ntasks++ == 0 || low < t->coll->task_low)
             t->coll->task_low = low;
@@ -37,13 +39,14 @@ c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low)
 void
 c4i_task_end(c4_pe *pe, c4i_task *t)
 {
-    c4i_task **at = &pe->tasks;
+    c4i_task **at = t->later ? &pe->later_tasks : &pe->tasks;
+    c4i_task ***tail = t->later ? &pe->later_tail : &pe->tasks_tail;
 
     while (*at != t)
         at = &(*at)->next;
     *at = t->next;
-    if (pe->tasks_tail == &t->next)
-        pe->tasks_tail = at;
+    if (*tail == &t->next)
+        *tail = at;
     if (t->coll)
         t->coll->ntasks--;
 }

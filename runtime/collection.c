@@ -250,24 +250,23 @@ drain_one(c4_pe *pe, c4i_task *t)
 {
     c4i_pending *p = pending_find(pe, (c4_coll)t->b);
     c4i_msg *kept = c4i_queue_pop(&p->queue), m;
+    bool more = p->queue.head != NULL;
 
-    if (kept) {
-        m = *kept;
-        if (m.mem == C4I_MEM_INLINE)
-            m.data = m.w.tail.bytes;
-        kept->mem = C4I_MEM_INLINE;
-        c4i_msg_free(pe, kept);
-    }
-    if (!p->queue.head) {
+    if (!more) {
         pending_free(pe, p);
         c4i_task_end(pe, t);
         free(t);
-        if (kept)
-            c4i_handle(pe, &m);
-        return false;
     }
+    if (!kept)
+        return more;
+    m = *kept;
+    if (m.mem == C4I_MEM_INLINE)
+        m.data = m.w.tail.bytes;
+    kept->mem = C4I_MEM_INLINE;
+    c4i_msg_free(pe, kept);
     c4i_handle(pe, &m);
-    return true;
+    c4i_msg_drop(pe, &m);
+    return more;
 }
 
 static void
@@ -281,6 +280,7 @@ drain_pending(c4_pe *pe, c4_coll id)
     p->draining = true;
     t = c4i_alloc(sizeof(*t));
     t->run = drain_one;
+    t->later = true;
     t->b = id;
     c4i_task_add(pe, t, 0);
 }

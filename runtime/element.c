@@ -316,12 +316,16 @@ c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_ctx
         c4i_after_execution(pe, e);         /* deferred: e may be gone, see c4_unhold() */
 }
 
-/* The element may leave now: nothing of it is on any stack. */
+/* The element may leave now: nothing of it is on any stack.  But not before it
+ * has executed what this PE has seen (B1): this PE may have promised its low
+ * already.  The task that makes it catch up comes back here. */
 void
 c4i_after_execution(c4_pe *pe, c4i_elem *e)
 {
     uint32_t to = e->move_to;
 
+    if (e->seen < e->coll->bseen)
+        return;
     e->move_to = C4I_NOPE;
     if (pe->exit == C4I_RUNNING && to != pe->me)
         c4i_move(pe, e, to, e->move_why);

@@ -169,5 +169,6 @@ c4i_on_start(c4_pe *pe, c4i_msg *m)
     c4i_user_error(pe, err);
     pe->started = pe->releasing = true;
     t->run = release_one;
+    t->later = true;
     c4i_task_add(pe, t, 0);
 }

@@ -333,7 +333,7 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
 
     for (c4i_msg *m = e->early; m; m = m->next) {
         if (m->mem == C4I_MEM_REF)
-            c4_abort(pe, "an early message is local");
+            c4i_encode_ref(pe, m);
         t.nearly++;
     }
     add(pe, b, &t, sizeof(t));

@@ -199,8 +199,8 @@ c4i_post_data(c4_pe *pe, uint32_t dst, c4i_wire *w, const void *data, size_t len
 }
 
 /* A reference that leaves the PE after all becomes bytes. */
-static void
-encode_ref(c4_pe *pe, c4i_msg *m)
+void
+c4i_encode_ref(c4_pe *pe, c4i_msg *m)
 {
     const c4_binding *binding = m->owner;
     c4_buf out = { 0 };
@@ -223,7 +223,7 @@ c4i_forward(c4_pe *pe, uint32_t dst, c4i_msg *m)
     c4_err err;
 
     if (m->mem == C4I_MEM_REF)
-        encode_ref(pe, m);
+        c4i_encode_ref(pe, m);
     if (dst == pe->me) {
         c4i_queue_push(&pe->local, c4i_msg_keep(pe, m));
         return;

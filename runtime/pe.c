@@ -54,6 +54,7 @@ c4i_pe_new(c4i_transport *net, c4_pe **out)
     pe->arity = 4;
     pe->started = pe->me == 0;
     pe->tasks_tail = &pe->tasks;
+    pe->later_tail = &pe->later_tasks;
     pe->next_coll = 1;
     pe->free_future = C4I_NOPE;
     pthread_mutex_init(&pe->post_lock, NULL);
@@ -99,8 +100,8 @@ c4i_pe_free(c4_pe *pe)
 {
     if (!pe)
         return;
-    while (pe->tasks) {
-        c4i_task *t = pe->tasks;
+    while (pe->tasks || pe->later_tasks) {
+        c4i_task *t = pe->tasks ? pe->tasks : pe->later_tasks;
 
         c4i_task_end(pe, t);
         free(t->key);
@@ -356,7 +357,7 @@ coll_leftovers(const c4i_coll *c, char *text, size_t n)
 c4_err
 c4i_pe_leftovers(c4_pe *pe, char *text, size_t n)
 {
-    if (pe->local.head || pe->held.head || pe->tasks) {
+    if (pe->local.head || pe->held.head || pe->tasks || pe->later_tasks) {
         snprintf(text, n, "a queue is not empty");
         return C4_ESTATE;
     }

@@ -223,6 +223,7 @@ _Static_assert(sizeof(c4i_ctx) <= sizeof(c4_context), "a saved context holds a c
  * it unlinks the task before it starts the last. */
 typedef struct c4i_task c4i_task;
 struct c4i_task {
+    bool      later;                        /* handles messages: after all other tasks */
     bool (*run)(c4_pe *pe, c4i_task *t);    /* false: unlinked and freed */
     c4i_task *next;
     c4i_coll *coll;
@@ -264,7 +265,7 @@ struct c4_pe {
     uint32_t       me, npes, arity;
     c4i_transport *net;
     c4i_queue      local;                   /* messages to be routed here, first in first out */
-    c4i_task      *tasks, **tasks_tail;
+    c4i_task      *tasks, **tasks_tail, *later_tasks, **later_tail;
     c4i_ctx        ctx;
     c4i_msg       *cur;                     /* message whose data is being used, until released */
     bool           yield, timing, want_sent;
@@ -389,6 +390,7 @@ void c4i_post(c4_pe *pe, uint32_t dst, c4i_wire *w, const struct iovec *iov, int
 void c4i_post_data(c4_pe *pe, uint32_t dst, c4i_wire *w, const void *data, size_t len);
 /* Sends a message on that was counted before; consumes its payload. */
 void c4i_forward(c4_pe *pe, uint32_t dst, c4i_msg *m);
+void c4i_encode_ref(c4_pe *pe, c4i_msg *m);
 c4i_wire c4i_wire_for(enum c4i_kind kind, c4_coll coll);
 
 /* ---- collection.c ---- */

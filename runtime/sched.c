@@ -195,6 +195,10 @@ c4i_step_one(c4_pe *pe)
             pe->tasks->run(pe, pe->tasks);
             return true;
         }
+        if (pe->later_tasks) {
+            pe->later_tasks->run(pe, pe->later_tasks);
+            return true;
+        }
         if (pe->ntimers && c4i_timers_run(pe))
             return true;
         c4i_posted_run(pe);
@@ -254,7 +258,7 @@ c4_step(c4_pe *pe, bool block)
             c4i_user_error(pe, pe->host->signals(pe));
     } else if (pe->exit != C4I_ENDED) {
         c4i_qd_idle(pe);                    /* may send to this PE itself */
-        if (block && !pe->local.head && !pe->yield && !pe->tasks)
+        if (block && !pe->local.head && !pe->yield && !pe->tasks && !pe->later_tasks)
             idle(pe);
     }
     return pe->exit != C4I_ENDED;

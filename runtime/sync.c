@@ -361,10 +361,13 @@ go_element(c4_pe *pe, c4i_elem *e, void *arg)
     move = e->sync.next == go->round && go->n
          ? bsearch(&key, go->moves, go->n, sizeof(key), by_move) : NULL;
     if (move && move->to != pe->me && move->to < pe->npes && e->migratable && !e->held
-        && e->coll->type->pup)
-        c4i_move(pe, e, move->to, C4I_WHY_LB);  /* resumes where it arrives */
-    else
+        && e->coll->type->pup) {
+        e->move_to = move->to;
+        e->move_why = C4I_WHY_LB;
+        c4i_after_execution(pe, e);         /* resumes where it arrives */
+    } else {
         resume(pe, e);
+    }
 }
 
 /* Moves and resumes this PE's elements; runs no user code but packing. */
@@ -410,29 +413,46 @@ decide(c4_pe *pe, c4i_part *p)
     free(moves);
 }
 
+static bool
+is_complete(const c4_pe *pe)
+{
+    const c4i_red *r = &pe->sync;
+
+    return pe->sync_closed && r->part.n && r->part.at[0].r == r->next &&
+           (int64_t)r->part.at[0].count >= r->expect;
+}
+
+static c4_err
+decide_now(c4_pe *pe, void *arg)
+{
+    c4i_part p;
+
+    (void)arg;
+    if (!is_complete(pe))
+        return C4_OK;
+    c4i_parts_take(&pe->sync.part, &p);
+    pe->sync.next++;
+    pe->sync_closed = false;
+    decide(pe, &p);
+    c4i_part_release(&p);
+    return C4_OK;
+}
+
 /* Root: close the round when all known members have contributed; decide when
- * all there are have. */
+ * all there are have.  From the loop, since the element that called last is
+ * still running and may be one that moves. */
 void
 c4i_sync_check(c4_pe *pe)
 {
     c4i_red *r = &pe->sync;
-    c4i_part p;
 
     if (!r->part.n || r->part.at[0].r != r->next || !pe->has_lb)
         return;
-    if (!pe->sync_closed) {
-        if (!pe->sync_closing && (int64_t)r->part.at[0].count >= r->expect
-            && c4i_red_promise(pe, r) > r->next)
-            close_down(pe, r->next);
-        return;
-    }
-    if ((int64_t)r->part.at[0].count < r->expect)
-        return;
-    c4i_parts_take(&r->part, &p);
-    r->next++;
-    pe->sync_closed = false;
-    decide(pe, &p);
-    c4i_part_release(&p);
+    if (is_complete(pe))
+        c4_post(pe, decide_now, NULL);
+    else if (!pe->sync_closed && !pe->sync_closing &&
+             (int64_t)r->part.at[0].count >= r->expect && c4i_red_promise(pe, r) > r->next)
+        close_down(pe, r->next);
 }
 
 void
