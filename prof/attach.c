@@ -1,0 +1,217 @@
+/*
+ * attach.c - gives a PE its recorder as the command line asks.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "prof/recorder.h"
+#include "prof/store.h"
+#include "prof/trace.h"
+#include "runtime/flags.h"
+
+enum { DEFAULT_LIMIT_MB = 1024 };           /* of all PEs together */
+
+/* ---- What the run was: for the tables run and pe ------------------------------ */
+
+static void
+info_argv(c4i_prof *p)
+{
+    char buf[16384];
+    ssize_t n;
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    n = read(fd, buf, sizeof(buf) - 1);
+    close(fd);
+    if (n <= 0)
+        return;
+    buf[n] = 0;
+    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(buf + i) + 1)
+        c4i_prof_info(p, "argv", buf + i);
+}
+
+static void
+info_environment(c4i_prof *p)
+{
+    static const char *const names[] = {
+        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED",
+        "MALLOC_ARENA_MAX", "LD_PRELOAD", "VIRTUAL_ENV", "CONDA_PREFIX", "SLURM_JOB_ID"
+    };
+    char key[64];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = getenv(names[i]);
+
+        snprintf(key, sizeof(key), "env.%s", names[i]);
+        if (value)
+            c4i_prof_info(p, key, value);
+    }
+}
+
+static void
+info_flags(c4i_prof *p, const c4i_flags *f)
+{
+    char key[64];
+
+    for (size_t i = 0; i < f->ngiven; i++) {
+        snprintf(key, sizeof(key), "flag.%s", f->given[i].flag->name);
+        c4i_prof_info(p, key, f->given[i].value ? f->given[i].value : "");
+    }
+}
+
+static void
+info_run(c4i_prof *p, c4_pe *pe)
+{
+    const c4i_flags *f = c4i_pe_flags(pe);
+    char cwd[4096];
+
+    info_argv(p);
+    info_environment(p);
+    info_flags(p, f);
+    c4i_prof_info(p, "transport", c4i_pe_transport_name(pe));
+    c4i_prof_info(p, "oversubscribed", c4i_pe_oversubscribed(pe) ? "1" : "0");
+    c4i_prof_info(p, "balancer", c4i_flags_get(f, "+balancer"));
+    if (getcwd(cwd, sizeof(cwd)))
+        c4i_prof_info(p, "directory", cwd);
+}
+
+/* ---- Where it goes ------------------------------------------------------------- */
+
+/* A job of one PE is its own launcher. */
+static void
+finish_alone(void *arg, int status)
+{
+    const c4i_trace *t = arg;
+    c4i_run_info run = { .exit_status = status };
+
+    c4i_trace_end(t, &run, true);
+}
+
+/* The folder of the spools, or NULL: no trace, and that has been said. */
+static const char *
+find_dir(c4_pe *pe, const char *file, c4i_trace *t, bool *alone)
+{
+    const char *dir = getenv(C4I_TRACE_DIR_ENV);
+    bool overwrite = c4i_flags_has(c4i_pe_flags(pe), "+traceOverwrite");
+
+    if (dir)
+        return *dir ? dir : NULL;
+    if (c4_npes(pe) != 1) {
+        if (c4_mype(pe) == 0)
+            fprintf(stderr, "c4: no trace: the launcher did not say where to record; "
+                    "the job goes on\n");
+        return NULL;
+    }
+    *alone = c4i_trace_begin(file, overwrite, t) == C4_OK;
+    unsetenv(C4I_TRACE_DIR_ENV);            /* not for programs that this one starts */
+    unsetenv(C4I_TRACE_FILE_ENV);
+    return *alone ? t->dir : NULL;
+}
+
+static c4_err
+read_level(c4_pe *pe, enum c4i_level *level)
+{
+    const char *text = c4i_flags_get(c4i_pe_flags(pe), "+traceLevel");
+
+    *level = C4I_LEVEL_FULL;
+    if (!text || !strcmp(text, "full"))
+        return C4_OK;
+    *level = C4I_LEVEL_SUMMARY;
+    if (!strcmp(text, "summary"))
+        return C4_OK;
+    if (!strcmp(text, "sampled"))
+        return c4_fail(pe, C4_EINVAL, "+traceLevel sampled is not there yet: use summary or full");
+    return c4_fail(pe, C4_EINVAL, "+traceLevel takes summary or full, not '%s'", text);
+}
+
+static c4_err
+read_limit(c4_pe *pe, size_t *limit)
+{
+    const char *text = c4i_flags_get(c4i_pe_flags(pe), "+traceLimit");
+
+    *limit = (size_t)DEFAULT_LIMIT_MB << 20;
+    if (text && c4i_trace_size(text, limit))
+        return c4_fail(pe, C4_EINVAL, "+traceLimit takes a size like 512M or 2G, not '%s'", text);
+    *limit /= c4_npes(pe);
+    return C4_OK;
+}
+
+/* All +papi flags as one list. */
+static c4_err
+read_counters(c4_pe *pe, char *out, size_t n)
+{
+    const char *value;
+    size_t len = 0;
+
+    for (size_t k = 0; (value = c4i_flags_nth(c4i_pe_flags(pe), "+papi", k)); k++) {
+        int more = snprintf(out + len, n - len, "%s%s", len ? "," : "", value);
+
+        if (more < 0 || (size_t)more >= n - len)
+            return c4_fail(pe, C4_EINVAL, "the list of +papi is too long");
+        len += (size_t)more;
+    }
+    return C4_OK;
+}
+
+static c4_err
+attach(c4_pe *pe, c4i_prof_config *c)
+{
+    c4i_recorder r;
+    c4i_prof *p;
+
+    c->pe = c4_mype(pe);
+    c->npes = c4_npes(pe);
+    c->clock = c4i_pe_clock(pe);
+    if (!(p = c4i_prof_new(c)))
+        return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
+    if (c->pe == 0)
+        info_run(p, pe);
+    r = c4i_prof_recorder(p);
+    c4i_set_recorder(pe, &r);
+    return C4_OK;
+}
+
+c4_err
+c4i_prof_attach(c4_pe *pe)
+{
+    const c4i_flags *f = c4i_pe_flags(pe);
+    const char *file = c4i_flags_get(f, "+trace");
+    c4i_trace *t = NULL;
+    char counters[1024] = "";
+    c4i_prof_config c = { .counters = counters };
+    bool alone = false;
+    c4_err e = read_counters(pe, counters, sizeof(counters));
+
+    if (!e)
+        e = read_level(pe, &c.level);
+    if (!e)
+        e = read_limit(pe, &c.limit);
+    if (e || (!file && !*counters))
+        return e;
+    if (!(t = calloc(1, sizeof(*t))))
+        return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
+    if (!file || !(c.dir = find_dir(pe, file, t, &alone)))
+        c.level = C4I_LEVEL_NONE;
+    if (alone) {
+        c.finish = finish_alone;
+        c.finish_arg = t;
+    }
+    e = attach(pe, &c);
+    if (!alone)
+        free(t);
+    return e;
+}
+
+c4_err
+c4_prof_start(c4_pe *pe)
+{
+    c4i_prof_config c = { .level = C4I_LEVEL_NONE };
+
+    return c4_prof_on(pe) ? C4_OK : attach(pe, &c);
+}

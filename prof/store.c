@@ -1,0 +1,373 @@
+/*
+ * store.c - the order of work of the store; store.h has the contract.
+ */
+#define _GNU_SOURCE 1
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "prof/schema.h"
+#include "prof/store_parts.h"
+
+/* ---- Sources ----------------------------------------------------------------- */
+
+static int
+by_pe(const void *a, const void *b)
+{
+    const c4i_source *x = a, *y = b;
+
+    return x->spool.head.pe < y->spool.head.pe ? -1 : x->spool.head.pe > y->spool.head.pe;
+}
+
+/* A warning for the table log, kept until the database is there. */
+struct warnings {
+    char *text[64];
+    int n;
+};
+
+static void
+warn(struct warnings *w, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (w->n == 64)
+        return;
+    va_start(ap, fmt);
+    if (vasprintf(&w->text[w->n], fmt, ap) >= 0)
+        w->n++;
+    va_end(ap);
+}
+
+static c4_err
+open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w, char *err,
+            size_t nerr)
+{
+    char path[C4I_TRACE_PATH + 300];
+    c4i_source src = { .ntypes = 0 }, *more;
+    size_t stem = strlen(name) - strlen(".spool");
+    c4_err e;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    e = c4i_spool_open(&src.spool, path, C4I_SPOOL_MAGIC, err, nerr);
+    if (e == C4_ESTATE || e == C4_ENOMEM)
+        return e;
+    if (e) {
+        warn(w, "%s", err);
+        return C4_OK;
+    }
+    snprintf(path, sizeof(path), "%s/%.*s.stats", dir, (int)stem, name);
+    e = c4i_spool_open(&src.stats, path, C4I_STATS_MAGIC, err, nerr);
+    src.has_stats = e == C4_OK;
+    if (e)
+        warn(w, "%s", err);
+    for (uint32_t i = 0; i < s->nsrc; i++) {
+        if (s->src[i].spool.head.pe == src.spool.head.pe) {
+            warn(w, "%s/%s: PE %u is there already", dir, name, src.spool.head.pe);
+            c4i_spool_release(&src.spool);
+            c4i_spool_release(&src.stats);
+            return C4_OK;
+        }
+    }
+    if (!(more = realloc(s->src, (s->nsrc + 1) * sizeof(*more))))
+        return C4_ENOMEM;
+    s->src = more;
+    s->src[s->nsrc++] = src;
+    return C4_OK;
+}
+
+static c4_err
+open_sources(c4i_store *s, const char *dir, struct warnings *w, char *err, size_t nerr)
+{
+    DIR *d = opendir(dir);
+    struct dirent *f;
+    c4_err e = C4_OK;
+
+    if (!d) {
+        snprintf(err, nerr, "cannot open the folder %s: %s", dir, strerror(errno));
+        return C4_EIO;
+    }
+    while (!e && (f = readdir(d))) {
+        size_t n = strlen(f->d_name);
+
+        if (n > 9 && strncmp(f->d_name, "pe-", 3) == 0 && n < 256
+            && strcmp(f->d_name + n - 6, ".spool") == 0)
+            e = open_source(s, dir, f->d_name, w, err, nerr);
+    }
+    closedir(d);
+    if (!e && s->nsrc == 0) {
+        if (w->n)
+            snprintf(err, nerr, "no spool in %s can be read: %s", dir, w->text[0]);
+        else
+            snprintf(err, nerr, "there are no spools in %s", dir);
+        e = C4_ENOENT;
+    }
+    if (!e)
+        qsort(s->src, s->nsrc, sizeof(*s->src), by_pe);
+    return e;
+}
+
+/* PEs of a host that share the TSC share the conversion to ns, too. */
+static void
+share_clocks(c4i_store *s)
+{
+    for (uint32_t i = 0; i < s->nsrc; i++) {
+        const c4i_spool_head *h = &s->src[i].spool.head;
+        uint32_t k = 0;
+
+        while (k < i && (strcmp(s->src[k].spool.head.host, h->host) != 0
+                         || s->src[k].spool.head.tsc != h->tsc))
+            k++;
+        if (k < i && h->tsc)
+            c4i_spool_share_clock(&s->src[i].spool, &s->src[k].spool);
+    }
+}
+
+static void
+release_sources(c4i_store *s)
+{
+    for (uint32_t i = 0; i < s->nsrc; i++) {
+        c4i_spool_release(&s->src[i].spool);
+        c4i_spool_release(&s->src[i].stats);
+        free(s->src[i].type_of);
+        free(s->src[i].bins);
+    }
+    free(s->src);
+}
+
+/* ---- The table run ---------------------------------------------------------------- */
+
+static c4_err
+override_argv(c4i_store *s)
+{
+    c4_err e = C4_OK;
+
+    if (!s->run->argc)
+        return C4_OK;
+    e = c4i_sql(s->db, "DELETE FROM temp.info WHERE key = 'argv'");
+    for (int i = 0; i < s->run->argc && !e; i++)
+        e = c4i_put(s->db, &s->put_info, "temp.info", "iss", (int64_t)0, "argv",
+                    s->run->argv[i]);
+    return e;
+}
+
+#define INFO(key) "(SELECT value FROM temp.info WHERE key = '" key "' LIMIT 1)"
+
+/* What is known from the spools' heads goes in as parameters. */
+static c4_err
+write_run(c4i_store *s)
+{
+    static const char sql[] =
+        "INSERT INTO run SELECT 1, ?1, strftime('%Y-%m-%dT%H:%M:%SZ', ?1 / 1000000000,"
+        " 'unixepoch'), coalesce(" INFO("program") ", " INFO("argv") "),"
+        " (SELECT json_group_array(value) FROM temp.info WHERE key = 'argv'), "
+        INFO("directory") ", ?2, (SELECT json_group_array(DISTINCT host) FROM pe), ?3, "
+        INFO("transport") ", " INFO("balancer") ","
+        " (SELECT json_group_object(key, value) FROM temp.info"
+        "  WHERE key LIKE 'env.%' OR key LIKE 'flag.%'), ?4, ?5,"
+        " (SELECT count(*) = ?3 AND min(complete) FROM pe), " INFO("oversubscribed") ","
+        " (SELECT coalesce(sum(dropped), 0) FROM pe),"
+        " (SELECT coalesce(max(end), 0) FROM pe), ?6";
+    const c4i_spool_head *h = &s->src[0].spool.head;
+    sqlite3_stmt *q = NULL;
+    int rc;
+
+    if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK)
+        return C4_EIO;
+    sqlite3_bind_int64(q, 1, (int64_t)h->zero_unix_ns);
+    sqlite3_bind_text(q, 2, C4I_VERSION, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 3, s->npes);
+    sqlite3_bind_text(q, 4, h->level == C4I_LEVEL_SUMMARY ? "summary" : "full", -1,
+                      SQLITE_STATIC);
+    if (!s->run->killed)
+        sqlite3_bind_int(q, 5, s->run->exit_status);
+    sqlite3_bind_int64(q, 6, (int64_t)s->bin_ns);
+    rc = sqlite3_step(q);
+    sqlite3_finalize(q);
+    return rc == SQLITE_DONE ? C4_OK : C4_EIO;
+}
+
+static c4_err
+write_kinds(c4i_store *s)
+{
+#define KIND_NAME(id, name, counted) name,
+    static const char *const kinds[] = { C4I_KIND_LIST(KIND_NAME) };
+#undef KIND_NAME
+    static const char *const activities[] = {
+        [C4I_ACT_IDLE] = "idle", [C4I_ACT_LB] = "lb", [C4I_ACT_MIGRATE_OUT] = "migrate_out",
+        [C4I_ACT_MIGRATE_IN] = "migrate_in", [C4I_ACT_REDUCE] = "reduce"
+    };
+    sqlite3_stmt *kind = NULL, *activity = NULL;
+    c4_err e = C4_OK;
+
+    for (int64_t i = 0; i < C4I_NKINDS && !e; i++)
+        e = c4i_put(s->db, &kind, "message_kind", "is", i + 1, kinds[i]);
+    for (int64_t i = 0; i < C4I_NACTIVITIES && !e; i++)
+        e = c4i_put(s->db, &activity, "activity_kind", "is", i + 1, activities[i]);
+    sqlite3_finalize(kind);
+    sqlite3_finalize(activity);
+    return e;
+}
+
+/* ---- All of it ---------------------------------------------------------------------- */
+
+static c4_err
+fill(c4i_store *s, const struct warnings *w)
+{
+    c4_err e = write_kinds(s);
+
+    for (int i = 0; i < w->n && !e; i++)
+        e = c4i_store_log(s, C4I_NULL, C4I_NULL, "warning", w->text[i]);
+    if (!e)
+        e = c4i_store_first_pass(s);
+    if (!e)
+        e = c4i_store_messages(s);
+    if (!e)
+        e = c4i_store_executions(s);
+    if (!e)
+        e = c4i_store_small_write(s);
+    if (!e)
+        e = c4i_store_moves_write(s);
+    if (!e)
+        e = c4i_store_names_write(s);
+    if (!e)
+        e = override_argv(s);
+    if (!e)
+        e = write_run(s);
+    if (!e)
+        e = c4i_store_lb_finish(s);
+    if (!e)
+        e = c4i_sql(s->db, "CREATE INDEX execution_cause ON execution (cause_pe, cause)"
+                    " WHERE cause IS NOT NULL;"
+                    "CREATE INDEX migration_object ON migration (object)");
+    return e;
+}
+
+static void
+finalize_all(c4i_store *s)
+{
+    sqlite3_finalize(s->put_info);
+    sqlite3_finalize(s->put_log);
+    sqlite3_finalize(s->put_counter);
+    sqlite3_finalize(s->put_step);
+    sqlite3_finalize(s->put_lb_pe);
+    sqlite3_finalize(s->put_lb_object);
+}
+
+/* Into a file that nobody else opens: no journal, no fsync; it either becomes
+ * the database by rename or goes away. */
+static c4_err
+write_file(c4i_store *s, const char *tmp, const struct warnings *w, char *err, size_t nerr)
+{
+    static const char pragmas[] =
+        "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -65536; BEGIN";
+    char finish[128];
+    c4_err e = C4_EIO;
+
+    snprintf(finish, sizeof(finish), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+             C4I_DB_APPLICATION_ID, C4I_DB_SCHEMA);
+    if (sqlite3_open_v2(tmp, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL)
+        == SQLITE_OK)
+        e = c4i_sql(s->db, pragmas);
+    if (!e)
+        e = c4i_sql(s->db, c4i_schema_sql);
+    if (!e)
+        e = c4i_sql(s->db, "CREATE TEMP TABLE info (pe, key, value)");
+    if (!e)
+        e = fill(s, w);
+    finalize_all(s);
+    if (!e)
+        e = c4i_sql(s->db, finish);
+    if (e)
+        snprintf(err, nerr, "cannot write %s: %s", tmp, e == C4_ENOMEM ? "out of memory"
+                 : s->db ? sqlite3_errmsg(s->db) : "out of memory");
+    if (sqlite3_close(s->db) != SQLITE_OK && !e) {
+        snprintf(err, nerr, "cannot write %s", tmp);
+        e = C4_EIO;
+    }
+    return e;
+}
+
+static c4_err
+publish(const char *tmp, const char *db_file, c4i_store_result *result, char *err, size_t nerr)
+{
+    struct stat st;
+
+    if (stat(tmp, &st) == 0)
+        result->file_bytes = (uint64_t)st.st_size;
+    if (rename(tmp, db_file) == 0)
+        return C4_OK;
+    snprintf(err, nerr, "cannot rename %s to %s: %s", tmp, db_file, strerror(errno));
+    return C4_EIO;
+}
+
+c4_err
+c4i_store_write(const char *spool_dir, const char *db_file, const c4i_run_info *run,
+                bool keep_spools, c4i_store_result *result, char *err, size_t nerr)
+{
+    c4i_store s = { .run = run, .result = result, .bin_ns = 1048576 };
+    struct warnings w = { .n = 0 };
+    char tmp[C4I_TRACE_PATH + 8];
+    c4_err e = open_sources(&s, spool_dir, &w, err, nerr);
+
+    memset(result, 0, sizeof(*result));
+    snprintf(tmp, sizeof(tmp), "%s.tmp", db_file);
+    if (!e) {
+        share_clocks(&s);
+        s.npes = run->npes > s.src[0].spool.head.npes ? run->npes : s.src[0].spool.head.npes;
+        for (uint32_t i = 0; i < s.nsrc; i++) {
+            result->dropped += s.src[i].spool.head.dropped;
+            if (s.src[i].spool.head.pe >= s.npes)
+                s.npes = s.src[i].spool.head.pe + 1;
+        }
+        result->npes = s.npes;
+        result->missing = s.npes - s.nsrc;
+        if (result->missing)
+            warn(&w, "%u of %u PEs left no spool that can be read", result->missing, s.npes);
+        unlink(tmp);
+        e = write_file(&s, tmp, &w, err, nerr);
+    }
+    if (!e)
+        e = publish(tmp, db_file, result, err, nerr);
+    if (e)
+        unlink(tmp);
+    else if (!keep_spools)
+        c4i_trace_remove_spools(spool_dir);
+    free(s.moves);
+    c4i_store_names_release(&s);
+    release_sources(&s);
+    for (int i = 0; i < w.n; i++)
+        free(w.text[i]);
+    return e;
+}
+
+c4_err
+c4i_trace_end(const c4i_trace *t, const c4i_run_info *run, bool quiet)
+{
+    char err[C4I_TRACE_PATH + 400] = "";
+    c4i_store_result r;
+    c4_err e;
+
+    if (!t->dir[0])
+        return C4_OK;                       /* begin() has said why */
+    e = c4i_store_write(t->dir, t->file, run, false, &r, err, sizeof(err));
+    if (e == C4_ENOENT) {                   /* no PE came so far as to record */
+        c4i_trace_remove_spools(t->dir);
+        fprintf(stderr, "c4: nothing was recorded for %s\n", t->file);
+    } else if (e) {
+        fprintf(stderr, "c4: the trace is not written: %s; `c4prof recover %s -o FILE` can do "
+                "it from the spools\n", err, t->dir);
+    } else if (!quiet) {
+        fprintf(stderr, "c4: recorded %llu executions and %llu messages in %s\n",
+                (unsigned long long)r.executions, (unsigned long long)r.messages, t->file);
+    }
+    if (!e && r.dropped)
+        fprintf(stderr, "c4: %llu records found no room in the spools and are missing; see "
+                "+traceLimit\n", (unsigned long long)r.dropped);
+    return e;
+}

@@ -1,0 +1,352 @@
+/*
+ * store_events.c - the second pass: messages and executions, the large tables.
+ *
+ * A message is known from its sender (a SENT record) and from the executions
+ * that name it as their cause, on any PE.  The messages of as many senders as
+ * fit MAX_INDEX are looked up at a time, in one pass over all executions.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "prof/store_parts.h"
+
+enum { MAX_INDEX = 16 << 20 };              /* messages in memory at a time, 16 bytes each */
+
+/* ---- Who received what ------------------------------------------------------------ */
+
+struct receipt {
+    uint32_t trace, pe;
+    uint64_t when;                          /* UINT64_MAX: not received */
+};
+
+struct sender {
+    struct receipt *r;                      /* by trace */
+    size_t n;
+};
+
+static int
+by_trace(const void *a, const void *b)
+{
+    const struct receipt *x = a, *y = b;
+
+    return x->trace < y->trace ? -1 : x->trace > y->trace;
+}
+
+static size_t
+count_kind(const c4i_spool_in *in, uint8_t kind)
+{
+    size_t n = 0;
+
+    for (uint64_t i = 0; i < in->nrecs; i++)
+        n += in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] == kind;
+    return n;
+}
+
+static c4_err
+index_sender(struct sender *to, const c4i_spool_in *in, size_t n)
+{
+    bool sorted = true;
+    c4i_rec r;
+
+    to->n = 0;
+    if (!(to->r = malloc((n + 1) * sizeof(*to->r))))
+        return C4_ENOMEM;
+    for (uint64_t i = 0; i < in->nrecs && to->n < n; i++) {
+        c4i_spool_get(in, i, &r);
+        if (r.kind != C4I_REC_SENT)
+            continue;
+        if (to->n && to->r[to->n - 1].trace >= r.sent.trace)
+            sorted = false;
+        to->r[to->n++] = (struct receipt){ r.sent.trace, 0, UINT64_MAX };
+    }
+    if (!sorted)
+        qsort(to->r, to->n, sizeof(*to->r), by_trace);
+    return C4_OK;
+}
+
+/* Traces are mostly consecutive: try the place where it would be then. */
+static struct receipt *
+find_receipt(const struct sender *s, uint32_t trace)
+{
+    struct receipt key = { .trace = trace };
+    size_t guess;
+
+    if (!s->n)
+        return NULL;
+    guess = trace - s->r[0].trace;
+    if (guess < s->n && s->r[guess].trace == trace)
+        return &s->r[guess];
+    return bsearch(&key, s->r, s->n, sizeof(key), by_trace);
+}
+
+/* Notes the first execution that each message of senders [lo, hi) caused. */
+static void
+note_receipts(const c4i_store *s, struct sender *senders, const uint32_t *by_pe, uint32_t lo,
+              uint32_t hi)
+{
+    for (uint32_t n = 0; n < s->nsrc; n++) {
+        const c4i_spool_in *in = &s->src[n].spool;
+        c4i_rec r;
+
+        for (uint64_t i = 0; i < in->nrecs; i++) {
+            struct receipt *to;
+            uint64_t when;
+            uint32_t from;
+
+            c4i_spool_get(in, i, &r);
+            if (r.kind != C4I_REC_EXEC || !r.exec.cause || r.exec.cause_pe >= s->npes
+                || r.exec.flags & C4I_EXEC_RESUMED)
+                continue;
+            from = by_pe[r.exec.cause_pe];
+            if (from < lo || from >= hi || !(to = find_receipt(&senders[from], r.exec.cause)))
+                continue;
+            when = c4i_spool_ns(in, r.exec.begin - r.exec.recv);
+            if (when < to->when) {
+                to->when = when;
+                to->pe = in->head.pe;
+            }
+        }
+    }
+}
+
+/* ---- Messages ------------------------------------------------------------------- */
+
+static int64_t
+or_null(uint32_t id)
+{
+    return id ? (int64_t)id : C4I_NULL;
+}
+
+static bool
+has_target(uint8_t kind)
+{
+    return kind == C4I_CALL || kind == C4I_INSERT || kind == C4I_CTOR || kind == C4I_MIGRATE;
+}
+
+static c4_err
+put_message(c4i_store *s, c4i_source *src, const c4i_rec_sent *m, const struct receipt *r,
+            int64_t sender, c4i_rows *rows)
+{
+    uint64_t sent = c4i_spool_ns(&src->spool, m->when);
+    uint32_t object = has_target(m->msg_kind) ? c4i_store_object(s, m->coll, m->elem) : 0;
+    bool calls = m->msg_kind == C4I_CALL || m->msg_kind == C4I_BREQ || m->msg_kind == C4I_BCAST;
+    bool came = r && r->when != UINT64_MAX;
+
+    c4i_note_time(src, sent);
+    s->result->messages++;
+    return c4i_rows_add(rows, (int64_t[]){
+        src->spool.head.pe, m->trace, sender, (int64_t)sent, m->dst,
+        came ? (int64_t)r->when : C4I_NULL, came ? (int64_t)r->pe : C4I_NULL,
+        or_null(object), calls ? or_null(c4i_store_entry_of_coll(s, m->coll, m->entry)) : C4I_NULL,
+        (int64_t)m->nbytes, m->msg_kind + 1 });
+}
+
+/* The execution that ends next has sent what stands before its record, if it
+ * was running then. */
+static c4_err
+write_messages(c4i_store *s, c4i_source *src, const struct sender *me, c4i_rows *rows)
+{
+    const c4i_spool_in *in = &src->spool;
+    uint64_t next = 0;
+    c4i_rec r, x = { .kind = 0 };
+    c4_err e = C4_OK;
+
+    for (uint64_t i = 0; i < in->nrecs && !e; i++) {
+        int64_t sender = C4I_NULL;
+
+        c4i_spool_get(in, i, &r);
+        if (r.kind != C4I_REC_SENT)
+            continue;
+        for (next = next > i ? next : i; next < in->nrecs; next++) {
+            c4i_spool_get(in, next, &x);
+            if (x.kind == C4I_REC_EXEC)
+                break;
+        }
+        if (next < in->nrecs && r.sent.when >= x.exec.begin
+            && r.sent.when - x.exec.begin <= x.exec.ticks)
+            sender = (int64_t)c4i_spool_ns(in, x.exec.begin);
+        e = put_message(s, src, &r.sent, find_receipt(me, r.sent.trace), sender, rows);
+    }
+    return e;
+}
+
+/* As many senders from lo on as fit; at least one. */
+static c4_err
+index_group(c4i_store *s, struct sender *senders, uint32_t lo, uint32_t *hi)
+{
+    size_t total = 0;
+    c4_err e = C4_OK;
+
+    for (*hi = lo; *hi < s->nsrc && !e; (*hi)++) {
+        size_t n = count_kind(&s->src[*hi].spool, C4I_REC_SENT);
+
+        if (*hi > lo && total + n > MAX_INDEX)
+            break;
+        total += n;
+        e = index_sender(&senders[*hi], &s->src[*hi].spool, n);
+    }
+    return e;
+}
+
+c4_err
+c4i_store_messages(c4i_store *s)
+{
+    struct sender *senders = calloc(s->nsrc + 1, sizeof(*senders));
+    uint32_t *by_pe = malloc((s->npes + 1) * sizeof(*by_pe));
+    c4_err e = C4_OK, end;
+    uint32_t lo = 0, hi;
+    c4i_rows rows;
+
+    if (!senders || !by_pe) {
+        free(senders);
+        free(by_pe);
+        return C4_ENOMEM;
+    }
+    for (uint32_t p = 0; p < s->npes; p++)
+        by_pe[p] = UINT32_MAX;
+    for (uint32_t n = 0; n < s->nsrc; n++)
+        by_pe[s->src[n].spool.head.pe] = n;
+    e = c4i_rows_begin(&rows, s->db, "message", 11);
+    for (; lo < s->nsrc && !e; lo = hi) {
+        e = index_group(s, senders, lo, &hi);
+        if (!e)
+            note_receipts(s, senders, by_pe, lo, hi);
+        for (uint32_t n = lo; n < hi; n++) {
+            if (!e)
+                e = write_messages(s, &s->src[n], &senders[n], &rows);
+            free(senders[n].r);
+        }
+    }
+    end = c4i_rows_end(&rows);
+    free(senders);
+    free(by_pe);
+    return e ? e : end;
+}
+
+/* ---- Executions ------------------------------------------------------------------ */
+
+static uint64_t
+begin_of(const c4i_spool_in *in, uint64_t i)
+{
+    c4i_rec r;
+
+    c4i_spool_get(in, i, &r);
+    return r.exec.begin;
+}
+
+struct place { uint64_t begin, i; };
+
+static int
+by_begin(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return x->i < y->i ? -1 : x->i > y->i;
+}
+
+/* Records stand in the order of their ends.  If that is not the order of
+ * begins, *out lists them in that order; else it is NULL. */
+static c4_err
+order(const c4i_spool_in *in, struct place **out, size_t *n)
+{
+    uint64_t last = 0;
+    bool sorted = true;
+    size_t k = 0;
+
+    *out = NULL;
+    *n = 0;
+    for (uint64_t i = 0; i < in->nrecs; i++) {
+        if (in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] != C4I_REC_EXEC)
+            continue;
+        if (begin_of(in, i) < last)
+            sorted = false;
+        last = begin_of(in, i);
+        (*n)++;
+    }
+    if (sorted)
+        return C4_OK;
+    if (!(*out = malloc(*n * sizeof(**out))))
+        return C4_ENOMEM;
+    for (uint64_t i = 0; i < in->nrecs; i++)
+        if (in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] == C4I_REC_EXEC)
+            (*out)[k++] = (struct place){ begin_of(in, i), i };
+    qsort(*out, *n, sizeof(**out), by_begin);
+    return C4_OK;
+}
+
+/* *last: the previous begin; begins are a key, so they must grow. */
+static c4_err
+put_execution(c4i_store *s, c4i_source *src, uint64_t i, int64_t *last, c4i_rows *rows)
+{
+    const c4i_spool_in *in = &src->spool;
+    c4i_rec r, c = { .kind = 0 };
+    const c4i_rec_exec *x = &r.exec;
+    uint32_t entry, object = 0;
+    int64_t begin, ns;
+    bool main_fn;
+
+    c4i_spool_get(in, i, &r);
+    if (i + 1 < in->nrecs)
+        c4i_spool_get(in, i + 1, &c);
+    main_fn = x->flags & C4I_EXEC_MAIN;
+    entry = c4i_store_entry(s, src, x->type_no, x->entry, main_fn);
+    if (!main_fn)
+        object = c4i_store_object(s, x->coll, x->elem);
+    if (!entry || (!object && !main_fn))
+        return C4_ENOMEM;
+    begin = (int64_t)c4i_spool_ns(in, x->begin);
+    ns = (int64_t)c4i_spool_span(in, x->ticks);
+    if (begin <= *last)
+        begin = *last + 1;
+    *last = begin;
+    c4i_note_time(src, (uint64_t)begin + (uint64_t)ns);
+    s->result->executions++;
+    int64_t row[] = {
+        in->head.pe, begin, ns, C4I_NULL, entry, or_null(object),
+        x->cause ? (int64_t)x->cause_pe : C4I_NULL, or_null(x->cause),
+        (int64_t)c4i_spool_span(in, x->send), (int64_t)c4i_spool_span(in, x->recv),
+        (int64_t)x->nbytes, (x->flags & C4I_EXEC_LOCAL) != 0,
+        (x->flags & C4I_EXEC_RESUMED) != 0, (x->flags & C4I_EXEC_SUSPENDED) != 0,
+        C4I_NULL, C4I_NULL, C4I_NULL, C4I_NULL, C4I_NULL, C4I_NULL
+    };
+
+    for (int k = 0; c.kind == C4I_REC_COUNTERS && k < c.counters.n; k++)
+        row[14 + k] = c.counters.value[k];
+    return c4i_rows_add(rows, row);
+}
+
+static c4_err
+write_executions(c4i_store *s, c4i_source *src, c4i_rows *rows)
+{
+    const c4i_spool_in *in = &src->spool;
+    struct place *places;
+    int64_t last = -1;
+    size_t n;
+    c4_err e = order(in, &places, &n);
+
+    if (places) {
+        for (size_t k = 0; k < n && !e; k++)
+            e = put_execution(s, src, places[k].i, &last, rows);
+    } else {
+        for (uint64_t i = 0; i < in->nrecs && !e; i++)
+            if (in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] == C4I_REC_EXEC)
+                e = put_execution(s, src, i, &last, rows);
+    }
+    free(places);
+    return e;
+}
+
+c4_err
+c4i_store_executions(c4i_store *s)
+{
+    c4i_rows rows;
+    c4_err e = c4i_rows_begin(&rows, s->db, "execution", 20), end;
+
+    for (uint32_t n = 0; n < s->nsrc && !e; n++)
+        e = write_executions(s, &s->src[n], &rows);
+    end = c4i_rows_end(&rows);
+    return e ? e : end;
+}
