@@ -29,11 +29,11 @@ tell_kids(c4_pe *pe, uint16_t what, int status)
 static void
 leave(c4_pe *pe)
 {
+    if (pe->me == 0)                        /* before the first PE leaves */
+        pe->net->ops->ending(pe->net, pe->status);
     tell_kids(pe, BYE, pe->status);
     pe->exit = C4I_ENDED;
     pe->yield = true;
-    if (pe->me == 0)
-        pe->net->ops->ending(pe->net, pe->status);
 }
 
 static void
