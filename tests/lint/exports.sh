@@ -1,6 +1,7 @@
 #!/bin/sh
 # libc4.so exports what the public headers declare with C4_API: all, and nothing else.
 set -eu
+headers=${C4_PUBLIC_HEADERS:-runtime/c4.h runtime/c4_bind.h runtime/c4_err.h lb/c4_lb.h}
 builddir=${C4_BUILDDIR:-$PWD}
 cd "${C4_SRCDIR:-.}"
 
@@ -8,7 +9,7 @@ cd "${C4_SRCDIR:-.}"
 work=${TMPDIR:-/tmp}/c4-exports.$$
 trap 'rm -f "$work.declared" "$work.exported"' EXIT
 
-cat runtime/c4.h runtime/c4_bind.h runtime/c4_err.h lb/c4_lb.h |
+cat $headers |
     sed -n '/^C4_API/s/^C4_API[^(]*[ *]\(c4_[a-z0-9_]*\)(.*/\1/p' |
     sort -u > "$work.declared"
 "${NM:-nm}" -D --defined-only "$builddir/.libs/libc4.so" |

@@ -8,7 +8,11 @@ set -eu
 cd "${C4_SRCDIR:-.}"
 
 bad=0
-public="c4.h c4_bind.h c4_err.h c4_lb.h c4_lb_plan.h"
+headers=${C4_PUBLIC_HEADERS:-runtime/c4.h runtime/c4_bind.h runtime/c4_err.h lb/c4_lb.h}
+public=
+for h in $headers; do
+    public="$public ${h##*/}"
+done
 
 complain()
 {
@@ -102,7 +106,7 @@ while read -r file line header; do
 done < "$list"
 
 # The public headers stand alone.
-includes $(files runtime/c4.h runtime/c4_bind.h runtime/c4_err.h) > "$list"
+includes $(files $headers) > "$list"
 while read -r file line header; do
     case " $public " in
     *" $header "*) continue ;;
