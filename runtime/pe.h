@@ -310,7 +310,6 @@ struct c4_pe {
     uint32_t       sync_heard;
     uint64_t       sync_sum, sync_round;
     c4_buf         sync_pes;                /* c4i_lb_pe of this subtree */
-    uint64_t       sync_nlocal, sync_nwaiting;
     uint64_t       lb_begin, lb_idle, lb_busy, lb_background;
 
     /* start and exit [7] */
@@ -450,6 +449,7 @@ void c4i_red_init(c4_pe *pe, c4i_red *r, uint8_t kind, c4_coll coll, uint32_t ro
 void c4i_red_release(c4i_red *r);
 void c4i_red_join(c4i_red *r, uint64_t next);           /* a local element more */
 void c4i_red_leave(c4i_red *r, uint64_t next);
+void c4i_red_step(c4i_red *r, uint64_t made);
 void c4i_red_check(c4_pe *pe, c4i_red *r);
 void c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t reducer,
                         const void *data, size_t len, const c4_callback *cb);

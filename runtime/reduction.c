@@ -170,6 +170,14 @@ c4i_red_leave(c4i_red *r, uint64_t next)
     tally_sub(r, next);
 }
 
+/* A local element has made contribution `made`. */
+void
+c4i_red_step(c4i_red *r, uint64_t made)
+{
+    tally_add(r, made + 1);
+    tally_sub(r, made);
+}
+
 /* ---- Flushing -------------------------------------------------------------------- */
 
 typedef struct part_head {
@@ -293,10 +301,8 @@ c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t 
     } else {
         merge(pe, p, reducer, data, len);
     }
-    if (!r->off) {
-        tally_add(r, mark->next + 1);
-        tally_sub(r, mark->next);
-    }
+    if (!r->off)
+        c4i_red_step(r, mark->next);
     mark->next++;
     mark->nborn = 0;
     if (r->off)

@@ -11,7 +11,8 @@
  * An element resumes where it is as soon as that PE knows the round's
  * decision: `waiting` alone would not do, its round number is compared.
  *
- * Without a balancer a PE's elements resume when all on that PE have called.
+ * Without a balancer nothing is sent: an element that has called n times
+ * resumes when all elements of its PE have called as often.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,12 +50,12 @@ c4i_sync_joined(c4_pe *pe, c4i_elem *e, uint64_t birth)
 {
     if (!e->at_sync)
         return;
+    if (!pe->has_lb && pe->sync.nlocal)
+        birth = pe->sync.base;              /* as far as its neighbours */
     e->sync.next = e->sync.birth = birth;
-    pe->sync_nlocal++;
-    if (pe->has_lb) {
-        c4i_red_join(&pe->sync, birth);
+    c4i_red_join(&pe->sync, birth);
+    if (pe->has_lb)
         c4i_red_check(pe, &pe->sync);
-    }
 }
 
 void
@@ -62,12 +63,8 @@ c4i_sync_left(c4_pe *pe, c4i_elem *e)
 {
     if (!e->at_sync)
         return;
-    pe->sync_nlocal--;
-    if (e->waiting)
-        pe->sync_nwaiting--;
-    if (pe->has_lb)
-        c4i_red_leave(&pe->sync, e->sync.next);
-    else
+    c4i_red_leave(&pe->sync, e->sync.next);
+    if (!pe->has_lb)
         c4i_sync_local_check(pe);
 }
 
@@ -89,7 +86,6 @@ resume_one(c4_pe *pe, c4i_task *t)
         return false;
     }
     e->waiting = e->resuming = false;
-    pe->sync_nwaiting--;
     c4i_execute(pe, e, C4_ENTRY_RESUME, &call, &how);
     return false;
 }
@@ -129,19 +125,20 @@ for_each(c4_pe *pe, void (*fn)(c4_pe *pe, c4i_elem *e, void *arg), void *arg)
 }
 
 static void
-resume_waiting(c4_pe *pe, c4i_elem *e, void *arg)
+resume_if_decided(c4_pe *pe, c4i_elem *e, void *arg)
 {
     (void)arg;
-    if (e->waiting)
+    if (e->waiting && e->sync.next <= pe->sync_done)
         resume(pe, e);
 }
 
 void
 c4i_sync_local_check(c4_pe *pe)
 {
-    if (pe->has_lb || !pe->sync_nlocal || pe->sync_nwaiting < pe->sync_nlocal)
+    if (!pe->sync.nlocal || pe->sync.base == pe->sync_done)
         return;
-    for_each(pe, resume_waiting, NULL);
+    pe->sync_done = pe->sync.base;
+    for_each(pe, resume_if_decided, NULL);
 }
 
 void
@@ -149,15 +146,11 @@ c4i_sync_arrived(c4_pe *pe, c4i_elem *e)
 {
     if (!e->at_sync)
         return;
-    pe->sync_nlocal++;
-    if (e->waiting)
-        pe->sync_nwaiting++;
-    if (!pe->has_lb) {
-        c4i_sync_local_check(pe);
-        return;
-    }
     c4i_red_join(&pe->sync, e->sync.next);
-    c4i_red_check(pe, &pe->sync);
+    if (pe->has_lb)
+        c4i_red_check(pe, &pe->sync);
+    else
+        c4i_sync_local_check(pe);
     if (e->waiting && e->sync.next <= pe->sync_done)
         resume(pe, e);
 }
@@ -207,8 +200,8 @@ c4_at_sync_for(c4_pe *pe, c4_chare who)
     if (e->waiting)
         return c4_fail(pe, C4_ESTATE, "AtSync called again before the element was resumed");
     e->waiting = true;
-    pe->sync_nwaiting++;
     if (!pe->has_lb) {
+        c4i_red_step(&pe->sync, e->sync.next++);
         c4i_sync_local_check(pe);
         return C4_OK;
     }
@@ -229,7 +222,7 @@ static void
 pe_statistics(c4_pe *pe)
 {
     uint64_t now = c4i_ticks(&pe->clock);
-    c4i_lb_pe p = { .pe = pe->me, .nobjs = (uint32_t)pe->sync_nlocal };
+    c4i_lb_pe p = { .pe = pe->me, .nobjs = (uint32_t)pe->sync.nlocal };
 
     p.wall_s = ticks_to_s(pe, now - pe->lb_begin);
     p.busy_s = ticks_to_s(pe, pe->busy_ticks - pe->lb_busy);
