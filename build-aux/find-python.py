@@ -54,6 +54,9 @@ def main():
         cflags.append("-I" + sysconfig.get_path("platinclude"))
     if greenlet_dir not in (include, sysconfig.get_path("platinclude")):
         cflags.append("-I" + greenlet_dir)
+    if not numpy_version.startswith("no"):
+        # its headers give warnings that are not ours
+        cflags.append("-isystem " + numpy.get_include() + " -DHAVE_NUMPY")
     print("ok")
     print("exe: " + os.path.abspath(sys.executable))
     print("version: %d.%d.%d" % sys.version_info[:3])

@@ -1,0 +1,117 @@
+"""Errors: where they came from, and how they travel."""
+
+import pickle
+import sys
+import traceback
+from typing import Any, Optional, Tuple
+
+from . import _c4
+
+
+class Charm4PyError(Exception):
+    """Misuse of the runtime."""
+
+    def __init__(self, msg: str = "") -> None:
+        super().__init__(msg)
+        self.message = msg
+
+
+def _banner(pe: int) -> str:
+    return f"----------------- Python Stack Traceback PE {pe} -----------------"
+
+
+def _text(exc: BaseException) -> str:
+    return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+
+
+def _place(class_name: Optional[str], method: Optional[str], index: Any) -> str:
+    """Which method of which chare: "in Class.method of element (1,)"."""
+    if class_name is None:
+        return ""
+    where = f"in {class_name}"
+    if method is not None:
+        where += f".{method}"
+    if index is not None:
+        where += f", element {index}"
+    return where
+
+
+def print_uncaught(exc: BaseException, class_name: Optional[str], method: Optional[str],
+                   index: Any) -> None:
+    """Shows an exception that nobody will catch."""
+    lines = []
+    remote = getattr(exc, "remote_stacktrace", None)
+    if isinstance(remote, tuple) and len(remote) == 2:
+        lines += [_banner(remote[0]), str(remote[1]).rstrip()]
+    place = _place(class_name, method, index)
+    lines += [_banner(_c4.mype()), _text(exc).rstrip()]
+    lines.append(f"PE {_c4.mype()}: {type(exc).__name__}: {exc}" + (f" {place}" if place else ""))
+    sys.stdout.flush()
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
+
+
+def format_remote(exc: BaseException) -> None:
+    """Notes on exc where it was raised, for the caller on another PE."""
+    if getattr(exc, "remote_stacktrace", None) is None:
+        try:
+            exc.remote_stacktrace = (_c4.mype(), _text(exc))  # type: ignore[attr-defined]
+        except AttributeError:
+            pass  # the class forbids it; the exception itself still travels
+
+
+def portable(exc: BaseException) -> BaseException:
+    """exc, or a stand-in if it would not survive pickling."""
+    try:
+        if type(pickle.loads(pickle.dumps(exc))) is type(exc):
+            return exc
+    except Exception:  # user code runs in both directions
+        pass
+    stand_in = Charm4PyError(f"{type(exc).__name__}: {exc}")
+    stand_in.remote_stacktrace = getattr(exc, "remote_stacktrace", None)  # type: ignore
+    return stand_in
+
+
+def _can_pickle(o: Any) -> bool:
+    try:
+        pickle.dumps(o)
+    except Exception:
+        return False
+    return True
+
+
+def _parts(o: Any) -> Any:
+    """(path, part) for what o consists of."""
+    if isinstance(o, dict):
+        for key, value in o.items():
+            yield f"key {key!r}", key
+            yield f"[{key!r}]", value
+    elif isinstance(o, (list, tuple)):
+        for i, value in enumerate(o):
+            yield f"[{i}]", value
+    elif isinstance(getattr(o, "__dict__", None), dict) and not isinstance(o, type):
+        for key, value in o.__dict__.items():
+            yield f".{key}", value
+
+
+def _culprit(o: Any, depth: int = 0) -> str:
+    """Path from o to the innermost part that cannot be pickled."""
+    if depth < 20:
+        for path, part in _parts(o):
+            if not _can_pickle(part):
+                return path + _culprit(part, depth + 1)
+    return ""
+
+
+def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Optional[str],
+                   method: Optional[str]) -> None:
+    """Raises exc's error again, saying which argument of which call it was."""
+    for i, arg in enumerate(args):
+        if _can_pickle(arg):
+            continue
+        of = f" of {class_name}.{method}" if class_name and method else ""
+        where = (f"argument {i + 1}" + (" " if _culprit(arg) else "") + _culprit(arg))
+        text = f"{where}{of} cannot be sent to another PE: {exc}"
+        kind = type(exc) if type(exc) in (TypeError, AttributeError, ValueError) \
+            else pickle.PicklingError
+        raise kind(text) from exc

@@ -1,0 +1,215 @@
+"""Chare classes: what users derive from, how collections are made.
+
+``Chare``, ``Group`` and ``Array`` called with a class make chares of it and
+return a proxy.  Classes are registered at ``charm.start()``.
+"""
+
+import inspect
+import sys
+from types import FunctionType
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+from . import _c4
+from ._errors import Charm4PyError
+from .wait import parse_cond_str
+
+# kinds of collections, as in src/c4py.h
+SINGLE, GROUP, ARRAY, MAIN = range(4)
+# what entries do
+_CALL, _MIGRATE, _SET_MIGRATABLE, _CHANNEL, _DEPOSIT = range(5)
+
+MAINCHARE = MAIN
+
+_NOT_ENTRIES = {"wait", "contribute", "reduce", "allreduce", "AtSync", "migrated", "_wait"}
+_RESERVED = _NOT_ENTRIES - {"migrated", "_wait"} | {
+    "migrate", "setMigratable", "__addLocal__", "__removeLocal__", "__flush_wait_queues__",
+    "__waitEnqueue__", "_coll_future_deposit_result", "__getRedNo__",
+    "__addThreadEventSubscriber__", "_getSectionLocations_", "__initchannelattrs__",
+    "__findPendingChannel__", "_channelConnect__", "_channelRecv__"}
+
+Spec = Tuple[str, Optional[Callable[..., Any]], Optional[Tuple[str, ...]],
+             Optional[Tuple[Any, ...]], bool, bool, Any, int]
+
+
+class Chare(_c4.ChareBase):
+    """A migratable object.  ``Chare(X, args=[], onPE=-1)`` makes one of class X."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Chare:
+            return _create_chare(*args, **kwargs)
+        return super().__new__(cls)
+
+    def wait(self, cond_str: str) -> None:
+        """Suspends until the expression cond_str, over self, is true."""
+        self._wait(parse_cond_str(cond_str, type(self).__module__))
+
+
+class ArrayMap(Chare):
+    """A group that says where the elements of arrays are."""
+
+    def procNum(self, index: Tuple[int, ...]) -> int:
+        """The PE of the element with this index."""
+        raise NotImplementedError(f"{type(self).__name__} must define procNum(self, index)")
+
+
+# ---- Creation ---------------------------------------------------------------------
+
+_registered: Dict[type, Tuple[int, ...]] = {}
+
+
+def _check(chare_type: Any, kind: int, word: str) -> None:
+    if not inspect.isclass(chare_type) or not issubclass(chare_type, Chare):
+        raise Charm4PyError(f"Only subclasses of Chare can be member of {word}")
+    if kind not in _registered.get(chare_type, ()):
+        raise Charm4PyError(f"{chare_type} not registered for use in {word}s")
+
+
+def _create_chare(chare_type: type, args: Sequence[Any] = [], onPE: int = -1) -> Any:
+    _check(chare_type, ARRAY, "Array")
+    return _c4.create(chare_type, SINGLE, args, (0,), onPE, None, False)
+
+
+class Group:
+    """``Group(X, args=[], onPEs=None)`` makes a chare of class X on each PE."""
+
+    def __new__(cls, chare_type: type, args: Sequence[Any] = [],
+                onPEs: Optional[Sequence[int]] = None) -> Any:
+        _check(chare_type, GROUP, "Group")
+        if onPEs is not None:
+            raise NotImplementedError("groups on some PEs only are not available yet")
+        return _c4.create(chare_type, GROUP, args, (0,), -1, None, False)
+
+
+class Array:
+    """``Array(X, dims)`` makes an array of chares of class X."""
+
+    def __new__(cls, chare_type: type, dims: Union[None, int, Sequence[int]] = None,
+                ndims: int = -1, args: Sequence[Any] = [], map: Any = None,
+                useAtSync: bool = False) -> Any:
+        _check(chare_type, ARRAY, "Array")
+        return _c4.create(chare_type, ARRAY, args, _dims(dims, ndims), -1, map, useAtSync)
+
+
+def _dims(dims: Union[None, int, Sequence[int]], ndims: int) -> Tuple[int, ...]:
+    """Sizes of the dimensions; all 0 for an array that starts empty."""
+    if dims is None:
+        if ndims == -1:
+            raise Charm4PyError("Bounds and number of dimensions for array cannot be empty "
+                                "in ckNew")
+        return (0,) * ndims
+    sizes = tuple(dims) if hasattr(dims, "__iter__") else (dims,)  # type: ignore
+    if ndims != -1 and ndims != len(sizes):
+        raise Charm4PyError("Number of bounds should match number of dimensions")
+    if any(n < 0 for n in sizes):
+        raise Charm4PyError(f"dimensions of an array cannot be negative: {sizes}")
+    return sizes
+
+
+# ---- Registration -------------------------------------------------------------------
+
+def _call_by_name(name: str) -> Callable[..., Any]:
+    """For what is not a plain function: a static method, a partial ..."""
+
+    def call(self: Any, *args: Any) -> Any:
+        return getattr(self, name)(*args)
+
+    return call
+
+
+def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
+    """What the extension needs to know of a method."""
+    raw = inspect.getattr_static(cls, name)
+    if action != _CALL:
+        return (name, None, None, None, False, True, None, action)
+    if not isinstance(raw, FunctionType):
+        func = raw if name == "__init__" else _call_by_name(name)
+        target = getattr(cls, name)
+        coro = bool(getattr(target, "_c4_coro", False))
+        return (name, func, None, None, coro, True, None, action)
+    code = raw.__code__
+    params = code.co_varnames[1:code.co_argcount]
+    assert "ret" not in params, \
+        f"entry method {cls.__name__}.{name} cannot have a parameter called 'ret'"
+    cond = getattr(raw, "_c4_when", None)
+    if cond is not None:
+        cond = parse_cond_str(cond, raw.__module__, {p: i for i, p in enumerate(params)})
+    return (name, raw, params, raw.__defaults__, bool(getattr(raw, "_c4_coro", False)),
+            bool(code.co_flags & inspect.CO_VARARGS), cond, action)
+
+
+def _is_entry(cls: type, name: str) -> bool:
+    if (name.startswith("__") and name.endswith("__")) or name in _NOT_ENTRIES:
+        return False
+    value = inspect.getattr_static(cls, name)
+    if isinstance(value, property) or inspect.isclass(value):
+        return False
+    return callable(getattr(cls, name, None))
+
+
+def _check_reserved(cls: type) -> None:
+    for base in cls.__mro__:
+        if base in (Chare, ArrayMap, _c4.ChareBase, object):
+            continue
+        for name in _RESERVED & set(vars(base)):
+            raise Charm4PyError(f"{cls} redefines reserved method '{name}'")
+
+
+def _entries(cls: type) -> List[Spec]:
+    specs = {name: _spec(cls, name) for name in dir(cls) if _is_entry(cls, name)}
+    specs["_channelRecv__"] = _spec(cls, "__init__", _CHANNEL)
+    specs["_coll_future_deposit_result"] = _spec(cls, "__init__", _DEPOSIT)
+    specs["migrate"] = _spec(cls, "__init__", _MIGRATE)
+    specs["setMigratable"] = _spec(cls, "__init__", _SET_MIGRATABLE)
+    # by name, so that the numbers are the same on all PEs
+    return [(name, *specs[name][1:]) for name in sorted(specs)]  # type: ignore[misc]
+
+
+def _custom_state(cls: type) -> bool:
+    """Does the class say itself what its state is, or has it slots?"""
+    get = getattr(cls, "__getstate__", None)
+    if get is not None and get is not getattr(object, "__getstate__", None):
+        return True
+    return hasattr(cls, "__setstate__") or any(
+        "__slots__" in vars(base) and vars(base)["__slots__"] for base in cls.__mro__)
+
+
+def register(cls: type, kinds: Tuple[int, ...]) -> None:
+    """Makes a chare class known to the runtime; once is enough."""
+    if cls in _registered:
+        return
+    if issubclass(cls, (Group, Array)):
+        raise Charm4PyError("Chares must not inherit from Group, Array or Mainchare. "
+                            "Refer to new API")
+    _check_reserved(cls)
+    resume = _spec(cls, "resumeFromSync") if hasattr(cls, "resumeFromSync") else None
+    proxies = _c4.register(
+        cls=cls, module=cls.__module__, qualname=cls.__qualname__, methods=_entries(cls),
+        init=_spec(cls, "__init__"), migrated=_spec(cls, "migrated"), resume=resume,
+        is_map=issubclass(cls, ArrayMap), is_main=MAIN in kinds,
+        custom_state=_custom_state(cls))
+    _registered[cls] = kinds
+    module = sys.modules.get(cls.__module__)
+    for proxy in proxies:  # as in Charm4py: XGroupProxy and so on, beside X
+        if module is not None and not hasattr(module, proxy.__name__):
+            setattr(module, proxy.__name__, proxy)
+
+
+def get_state(obj: Chare) -> Any:
+    """State of an object whose class has __getstate__ or slots."""
+    if type(obj).__getstate__ is not getattr(object, "__getstate__", None):
+        return obj.__getstate__()
+    import copyreg
+    slots = {name: getattr(obj, name)
+             for name in copyreg._slotnames(type(obj)) if hasattr(obj, name)}  # type: ignore
+    return obj.__dict__, slots
+
+
+def set_state(obj: Chare, state: Any) -> None:
+    """The reverse of get_state() and of __getstate__()."""
+    if hasattr(obj, "__setstate__"):
+        obj.__setstate__(state)
+        return
+    attributes, slots = state if isinstance(state, tuple) else (state, {})
+    obj.__dict__.update(attributes or {})
+    for name, value in slots.items():
+        setattr(obj, name, value)

@@ -1,0 +1,442 @@
+"""The runtime object ``charm``: starting, ending, asking, waiting.
+
+The attribute ``charm4py.charm`` is the object; this module is
+``sys.modules['charm4py.charm']``.
+"""
+
+import importlib
+import inspect
+import os
+import pickle
+import platform
+import sys
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+from . import _c4, _errors, chare, reduction, threads, wait
+from ._errors import Charm4PyError
+from .chare import ARRAY, GROUP, MAIN, Array, ArrayMap, Chare, Group
+from .channel import Channel
+from .charmlib import CharmLib
+from .entry_method import coro
+from .threads import Future, NotThreadedError
+
+
+class Readonlies:
+    """Attributes set before main first suspends are the same on all PEs."""
+
+
+readonlies = Readonlies()
+
+
+class Options:
+    """``charm.options``: settings, to be made before ``charm.start()``."""
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in vars(self).items()
+                         if not name.startswith("__") and not callable(value)
+                         and not isinstance(value, Options))
+
+
+_OLD_OPTIONS = ("PROFILING", "PICKLE_PROTOCOL", "LOCAL_MSG_OPTIM", "LOCAL_MSG_BUF_SIZE",
+                "AUTO_FLUSH_WAIT_QUEUES", "QUIET")
+
+
+def _default_options() -> Options:
+    return Options(profiling=False, pickle_protocol=-1, local_msg_optim=True,
+                   local_msg_buf_size=50, auto_flush_wait_queues=True, quiet=False,
+                   remote_exec=False,
+                   interactive=Options(verbose=1, broadcast_imports=True))
+
+
+class CharmRemote(Chare):
+    """What ``charm.thisProxy`` refers to: one on each PE."""
+
+    def myPe(self) -> int:
+        return charm.myPe()
+
+    def exit(self, exit_code: Any = 0) -> None:
+        charm.exit(exit_code)
+
+    def printStats(self) -> None:
+        charm.printStats()
+
+    def updateGlobals(self, global_dict: Dict[str, Any], module_name: str = "__main__") -> None:
+        sys.modules[module_name].__dict__.update(global_dict)
+
+    def eval(self, expression: str, module_name: str = "__main__") -> Any:
+        _check_remote_exec()
+        return eval(expression, sys.modules[module_name].__dict__)
+
+    def exec(self, code: str, module_name: str = "__main__") -> None:
+        _check_remote_exec()
+        exec(code, sys.modules[module_name].__dict__)
+
+    def rexec(self, code: str, module_name: str = "__main__") -> None:
+        self.exec(code, module_name)
+
+    def addReducer(self, func: Callable[[List[Any]], Any]) -> None:
+        charm.reducers.addReducer(func)
+
+    def LBTurnInstrumentOn(self) -> None:
+        charm.LBTurnInstrumentOn()
+
+    def LBTurnInstrumentOff(self) -> None:
+        charm.LBTurnInstrumentOff()
+
+    def createArray(self, cls: type, dims: Any = None, ndims: int = -1,
+                    args: Sequence[Any] = [], map: Any = None, useAtSync: bool = False,
+                    cb: Optional[Callable[[Any], Any]] = None) -> Any:
+        proxy = Array(cls, dims, ndims, args, map, useAtSync)
+        if cb is not None:
+            cb(proxy)
+        return proxy
+
+    def registerNewChareType(self, name: str, source: str) -> None:
+        _check_remote_exec()
+        space = sys.modules["__main__"].__dict__
+        exec(source, space)
+        charm.register(space[name])
+
+    def registerNewChareTypes(self, classes: Sequence[type]) -> None:
+        for cls in classes:
+            charm.register(cls)
+
+
+def _check_remote_exec() -> None:
+    if charm.options.remote_exec is not True:
+        raise Charm4PyError("Remote code execution is disabled. "
+                            "Set charm.options.remote_exec to True")
+
+
+class Charm:
+    """The runtime of this process."""
+
+    def __init__(self) -> None:
+        self.options = _default_options()
+        self.reducers = reduction.Reducer
+        self.lib = CharmLib()
+        self.thisProxy: Any = None
+        self.started = False
+        self.Future = self.createFuture = Future
+
+    # ---- start and end
+
+    def start(self, entry: Any = None, classes: Sequence[type] = [],
+              modules: Sequence[str] = [], interactive: bool = False) -> None:
+        """Runs the job: entry runs on PE 0.  The process ends inside."""
+        if self.started:
+            raise Charm4PyError("charm.start() can only be called once")
+        self.started = True
+        if interactive:
+            raise NotImplementedError("the interactive shell is not available yet")
+        _check_options()
+        _check_entry(entry)
+        args = self._init()
+        self._register_all(entry, classes, modules)
+        if self.myPe() == 0:
+            self._start_main(entry, args)
+        _end(_c4.run())
+
+    def _init(self) -> List[str]:
+        """Becomes a PE; returns the program's own arguments."""
+        options = self.options
+        if "++quiet" in sys.argv:
+            options.quiet = True
+        elif options.quiet:
+            sys.argv.append("++quiet")
+        chare.register(CharmRemote, (GROUP,))
+        args = _c4.init(list(sys.argv), bool(options.local_msg_optim),
+                        int(options.pickle_protocol), bool(options.auto_flush_wait_queues))
+        _line_buffer()
+        os.register_at_fork(after_in_child=_c4.after_fork)
+        if self.myPe() == 0 and not options.quiet:
+            from . import charm4py_version
+            print(f"Charm4py> Running Charm4py version {charm4py_version} on Python "
+                  f"{platform.python_version()} ({platform.python_implementation()}). "
+                  "Using 'cython' interface to access Charm++")
+            if options.profiling:
+                print("Charm4py> Profiling is ON (this affects performance)")
+        return args
+
+    def _register_all(self, entry: Any, classes: Sequence[type], modules: Sequence[str]) -> None:
+        is_class = inspect.isclass(entry)
+        if is_class:
+            chare.register(entry, (MAIN,))
+        for cls in classes:
+            self.register(cls)
+        for name in ["__main__", *modules]:
+            for _, cls in inspect.getmembers(importlib.import_module(name), inspect.isclass):
+                if issubclass(cls, Chare) and cls not in (Chare, ArrayMap):
+                    self.register(cls)
+        for cls in _early:
+            self.register(cls)
+
+    def _start_main(self, entry: Any, args: List[str]) -> None:
+        self.thisProxy = _c4.create(CharmRemote, GROUP, (), (0,), -1, None, False)
+        if inspect.isclass(entry):
+            _c4.create(entry, MAIN, (args,), (0,), 0, None, False)
+        else:
+            _c4.coroutine(entry, (args,), True)
+
+    def register(self, C: type, collections: Tuple[int, ...] = (GROUP, ARRAY)) -> None:
+        """Makes a chare class known that is not found by itself."""
+        if not inspect.isclass(C) or not issubclass(C, Chare):
+            raise Charm4PyError("Only subclasses of Chare can be registered")
+        chare.register(C, (GROUP,) if issubclass(C, ArrayMap) else tuple(collections))
+
+    def exit(self, exit_code: Any = 0) -> None:
+        """Ends the job; does not return."""
+        checkCharmStarted()
+        if exit_code is None:
+            exit_code = 0
+        _c4.exit(int(exit_code))
+
+    def abort(self, message: str) -> None:
+        """Ends the job with an error."""
+        checkCharmStarted()
+        _c4.abort(str(message))
+
+    # ---- queries
+
+    def myPe(self) -> int:
+        return _c4.mype()
+
+    def numPes(self) -> int:
+        return _c4.npes()
+
+    # All PEs are on one host until there is a transport between hosts.
+    def myHost(self) -> int:
+        return 0
+
+    def numHosts(self) -> int:
+        return 1
+
+    def getHostPes(self, host: int) -> List[int]:
+        return list(range(self.numPes()))
+
+    def getHostFirstPe(self, host: int) -> int:
+        return 0
+
+    def getHostNumPes(self, host: int) -> int:
+        return self.numPes()
+
+    def getPeHost(self, pe: int) -> int:
+        return 0
+
+    def getPeHostRank(self, pe: int) -> int:
+        return pe
+
+    def getTopoTreeEdges(self, pe: int, root_pe: int, pes: Optional[Sequence[int]] = None,
+                         bfactor: int = 4) -> Tuple[Optional[int], List[int]]:
+        """(parent or None, children) of pe in a spanning tree of pes."""
+        nodes = list(range(self.numPes())) if pes is None else list(pes)
+        if pes is None:
+            nodes.remove(root_pe)
+            nodes.insert(0, root_pe)
+        assert nodes[0] == root_pe, "the root must be the first of pes"
+        at = nodes.index(pe)
+        kids = nodes[at * bfactor + 1:(at + 1) * bfactor + 1]
+        return (nodes[(at - 1) // bfactor] if at else None), kids
+
+    def getTopoSubtrees(self, root_pe: int, pes: Sequence[int],
+                        bfactor: int = 4) -> List[List[int]]:
+        """The PEs below the root, as disjoint subtrees headed by their roots."""
+        assert pes[0] == root_pe, "the root must be the first of pes"
+        rest = list(pes[1:])
+        n = min(bfactor, len(rest))
+        return [rest[i::n] for i in range(n)]
+
+    # ---- waiting
+
+    def awaitCreation(self, *proxies: Any) -> None:
+        """Suspends until all constructors of these collections have finished."""
+        for proxy in proxies:
+            if not isinstance(proxy, _c4.Proxy):
+                raise Charm4PyError(f"Did not pass a proxy to awaitCreation? {type(proxy)}")
+            created = proxy._take_created()
+            if created is None:
+                raise Charm4PyError("awaitCreation can only be used if creation triggered "
+                                    "from a coroutine entry method")
+            created.get()
+
+    def wait(self, awaitables: Sequence[Union[Future, Channel]]) -> None:
+        """Suspends until all futures and channels are ready; consumes nothing."""
+        for one in awaitables:
+            while not _c4.readiness(one)[0]:
+                _c4.wait_any([one])
+
+    def iwait(self, awaitables: Sequence[Union[Future, Channel]]) -> Iterator[Any]:
+        """Yields each future or channel once, as it becomes ready."""
+        pending = list(awaitables)
+        now = [one for one in pending if _c4.readiness(one)[0]]
+        pending = [one for one in pending if not _c4.readiness(one)[0]]
+        yield from now
+        while pending:
+            _c4.wait_any(pending)
+            state = [(_c4.readiness(one), one) for one in pending]
+            ready = sorted((s for s in state if s[0][0]), key=lambda s: s[0][1])
+            pending = [one for (is_ready, _), one in state if not is_ready]
+            for _, one in ready:
+                yield one
+
+    def startQD(self, callback: Any) -> None:
+        """Calls back once when nothing runs and no message is on its way."""
+        _c4.quiescence(callback)
+
+    def waitQD(self) -> None:
+        """Suspends until nothing runs and no message is on its way."""
+        quiet = Future()
+        _c4.quiescence(quiet)
+        quiet.get()
+
+    def sleep(self, secs: float) -> None:
+        """Suspends the coroutine, or blocks the PE outside of one."""
+        if _c4.can_suspend():
+            _c4.sleep(secs)
+        else:
+            time.sleep(secs)
+
+    def scheduleCallableAfter(self, callable_obj: Callable[..., Any], secs: float,
+                              args: Sequence[Any] = []) -> None:
+        """Calls callable_obj(*args) on this PE, not earlier than in secs."""
+        _c4.after(secs, callable_obj, tuple(args))
+
+    # ---- later steps
+
+    @property
+    def pool(self) -> Any:
+        raise NotImplementedError("charm.pool is not available yet")
+
+    def split(self, proxy: Any, numsections: int, section_func: Any = None, elems: Any = None,
+              slicing: Any = None, cons: Any = None) -> List[Any]:
+        raise NotImplementedError("sections are not available yet")
+
+    def combine(self, *proxies: Any) -> Any:
+        raise NotImplementedError("sections are not available yet")
+
+    # ---- profiling
+
+    def printStats(self) -> None:
+        """Prints the times and messages of this PE's entry methods."""
+        assert self.started and _c4.mype() >= 0, "charm was not started"
+        if not self.options.profiling:
+            print("NOTE: called charm.printStats() but profiling is disabled")
+            return
+        from . import _stats
+        print(_stats.table())
+
+    def LBTurnInstrumentOn(self) -> None:
+        """Loads count for the balancer from here on."""
+
+    def LBTurnInstrumentOff(self) -> None:
+        """Loads do not count for the balancer from here on."""
+
+    def addReducer(self, func: Callable[[List[Any]], Any], pre: Any = None,
+                   post: Any = None) -> None:
+        self.reducers.addReducer(func, pre, post)
+
+    def print_dbg(self, *args: Any) -> None:
+        print("PE", self.myPe(), ":", *args)
+
+
+# ---- Helpers of start -------------------------------------------------------------------
+
+def _check_options() -> None:
+    for name in _OLD_OPTIONS:
+        if hasattr(Options, name):
+            raise Charm4PyError("Options API has changed. Use charm.options instead")
+
+
+def _check_entry(entry: Any) -> None:
+    if inspect.isclass(entry) and issubclass(entry, Chare):
+        code = getattr(entry.__init__, "__code__", None)
+        if code is None or code.co_argcount != 2:
+            raise Charm4PyError("Mainchare constructor must take one (and only one) parameter")
+        return
+    assert callable(entry), "entry must be a function or a Chare class"
+    code = getattr(entry, "__code__", None)
+    if code is not None and code.co_argcount - inspect.ismethod(entry) != 1:
+        raise Charm4PyError("Main function must have one (and only one) parameter")
+
+
+def _line_buffer() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
+
+
+def _end(status: int) -> None:
+    """Ends the process as the interpreter would, but for its teardown."""
+    import atexit
+    try:
+        atexit._run_exitfuncs()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass  # closed, or nobody reads it any more
+        _c4.release()
+        os._exit(status)
+
+
+def _collect_readonlies() -> Dict[str, Any]:
+    """What the other PEs get before they run."""
+    values = {name: value for name, value in vars(readonlies).items()
+              if not name.startswith("_") and not name.endswith("_")}
+    return {"readonlies": values, "proxy": charm.thisProxy}
+
+
+def _apply_start(blob: Dict[str, Any]) -> None:
+    vars(readonlies).update(blob["readonlies"])
+    charm.thisProxy = blob["proxy"]
+
+
+_early: List[type] = []
+
+
+def register(cls: type) -> type:
+    """Class decorator: registers a chare class wherever it is defined."""
+    if charm.started:
+        charm.register(cls)
+    else:
+        _early.append(cls)
+    return cls
+
+
+def checkCharmStarted() -> None:
+    """Raises unless charm runs."""
+    if _c4.mype() < 0:
+        raise Charm4PyError("charm was not started")
+
+
+def check_started_at_exit() -> None:
+    if not charm.started:
+        print("Program is exiting but charm was not started: charm.start() was not called "
+              "or error happened before start")
+
+
+def _take_interface() -> None:
+    """Programs may name the interface to the runtime; there is one."""
+    if "+libcharm_interface" not in sys.argv:
+        return
+    at = sys.argv.index("+libcharm_interface")
+    name = sys.argv[at + 1] if at + 1 < len(sys.argv) else ""
+    del sys.argv[at:at + 2]
+    if name not in ("ctypes", "cffi", "cython"):
+        raise Charm4PyError(f"Unrecognized interface {name}")
+
+
+_take_interface()
+charm = Charm()
+_c4.configure(
+    error=Charm4PyError, not_threaded=NotThreadedError, dumps=pickle.dumps, loads=pickle.loads,
+    explain_pickle=_errors.explain_pickle, print_uncaught=_errors.print_uncaught,
+    format_remote=_errors.format_remote, portable=_errors.portable,
+    collect_readonlies=_collect_readonlies, apply_start=_apply_start,
+    get_state=chare.get_state, set_state=chare.set_state, reducer_apply=reduction.apply,
+    reducer_prepare=reduction.prepare, to_array=reduction.to_array, when_test=wait.test)

@@ -1,0 +1,103 @@
+"""What the members of a collection can be reduced with.
+
+The built-in reducers are plain values, as they travel as arguments and are
+compared; the numbers are those of src/reducers.c.
+"""
+
+import array
+import functools
+import operator
+import sys
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from ._errors import Charm4PyError
+
+ReducerFunc = Callable[[List[Any]], Any]
+
+
+def _sum(values: List[Any]) -> Any:
+    return functools.reduce(operator.add, values)
+
+
+def _product(values: List[Any]) -> Any:
+    return functools.reduce(operator.mul, values)
+
+
+def _elementwise(func: Callable[[List[Any]], Any], name: str) -> ReducerFunc:
+    """func of whole objects, or NumPy's, item by item, for arrays."""
+
+    def apply(values: List[Any]) -> Any:
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(values[0], (numpy.ndarray, numpy.generic)):
+            return functools.reduce(getattr(numpy, name), values)
+        return func(values)
+
+    return apply
+
+
+class ReducerContainer:
+    """``charm.reducers``: the built-in reducers and those that were added."""
+
+    def __init__(self) -> None:
+        self.nop = ("nop", 0)
+        self.sum = ("sum", 1)
+        self.product = ("product", 2)
+        self.max = ("max", 3)
+        self.min = ("min", 4)
+        self.logical_and = ("logical_and", 5)
+        self.logical_or = ("logical_or", 6)
+        self.logical_xor = ("logical_xor", 7)
+        self.gather = ("gather", 8)
+
+    def addReducer(self, func: ReducerFunc, pre: Optional[Callable[..., Any]] = None,
+                   post: Optional[Callable[[Any], Any]] = None) -> None:
+        """Makes func known as ``Reducer.<name of func>``; on every PE, before use."""
+        name = func.__name__
+        if hasattr(self, name):
+            raise Charm4PyError(f"Reducer with name {name} already registered")
+        func.hasPreprocess = pre is not None  # type: ignore[attr-defined]
+        func.hasPostprocess = post is not None  # type: ignore[attr-defined]
+        if pre is not None:
+            func.preprocess = pre  # type: ignore[attr-defined]
+        if post is not None:
+            func.postprocess = post  # type: ignore[attr-defined]
+        setattr(self, name, func)
+
+
+Reducer = ReducerContainer()
+
+_python: Dict[str, ReducerFunc] = {
+    "sum": _sum,
+    "product": _product,
+    "max": _elementwise(max, "maximum"),
+    "min": _elementwise(min, "minimum"),
+}
+
+
+def prepare(reducer: Any, data: Any, contributor: Any) -> Tuple[str, Any]:
+    """Checks a custom reducer and preprocesses data: (name, data)."""
+    name = getattr(reducer, "__name__", None)
+    if not callable(reducer) or name is None or Reducer.__dict__.get(name) is not reducer:
+        raise Charm4PyError(f"Invalid reducer {reducer!r}. Reducers must be functions "
+                            "registered with addReducer")
+    if getattr(reducer, "hasPreprocess", False):
+        data = reducer.preprocess(data, contributor)
+    return name, data
+
+
+def apply(name: str, contributions: List[Any], final: bool) -> Any:
+    """What contributions come to; final: at the root, before delivery."""
+    func = _python.get(name) or getattr(Reducer, name)
+    value = contributions[0] if len(contributions) == 1 else func(contributions)
+    if final and getattr(func, "hasPostprocess", False):
+        value = func.postprocess(value)
+    return value
+
+
+def to_array(data: bytearray, typecode: str, shape: Sequence[int]) -> Any:
+    """Reduced numbers as a NumPy array, or as an array.array without NumPy."""
+    try:
+        import numpy
+    except ImportError:
+        return [bool(b) for b in data] if typecode == "?" else array.array(typecode, bytes(data))
+    return numpy.frombuffer(data, dtype=typecode).reshape(tuple(shape))

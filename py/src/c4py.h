@@ -1,0 +1,445 @@
+/*
+ * c4py.h - what the files of the Python extension share.
+ *
+ * All state of the module is in one struct py_state, which the PE carries as
+ * its user pointer and every object reaches through its class.  All functions
+ * need the GIL and the PE's own thread, unless said otherwise.  "New" and
+ * "borrowed" references as in the Python documentation; functions that return
+ * int give 0 for success and -1 with a Python exception set.
+ */
+#ifndef C4PY_H
+#define C4PY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <c4.h>
+#include <c4_bind.h>
+
+#if PY_VERSION_HEX < 0x030d0000
+#define PyThreadState_GetUnchecked _PyThreadState_UncheckedGet
+#endif
+
+typedef struct py_state py_state;
+typedef struct py_class py_class;
+typedef struct py_worker py_worker;
+
+/* ---- codec.c: values <-> bytes ------------------------------------------ */
+
+/* A piece of memory that is sent from where it is. */
+typedef struct py_ext {
+    size_t      at;                         /* position in buf where it goes */
+    const void *data;
+    size_t      nbytes;
+    PyObject   *owner;                      /* keeps data alive; owned */
+} py_ext;
+
+enum {
+    PY_ENC_SMALL = 1024,
+    PY_OUTSIDE_MIN = 512                    /* bytes and arrays from here on are not copied */
+};
+
+/* An encoder: small things in buf, large ones by reference in ext. */
+typedef struct py_enc {
+    py_state      *st;
+    unsigned char *buf;
+    size_t         len, cap;
+    size_t         outside;                 /* bytes in ext so far */
+    py_ext        *ext;
+    size_t         next, extcap;
+    struct iovec  *iov;
+    size_t         iovcap;
+    PyObject     **seen;                    /* mutable containers met, borrowed */
+    size_t         nseen, seencap;
+    struct py_enc *link;                    /* in the free list */
+    unsigned char  small[PY_ENC_SMALL];
+} py_enc;
+
+/* What a failed encoding was for, for the message. */
+typedef struct py_enc_what {
+    const char *class_name, *method;        /* OPTIONAL */
+} py_enc_what;
+
+/* Encoders nest (pickling may run user code that sends), hence a free list. */
+py_enc *py_enc_begin(py_state *st);
+void py_enc_end(py_enc *e);
+/* Arguments of a call, or one value (n == 1). */
+int py_enc_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what);
+int py_enc_raw(py_enc *e, const void *data, size_t nbytes);
+/* The pieces; valid until the encoder is used again. */
+const struct iovec *py_enc_iov(py_enc *e, int *niov);
+size_t py_enc_size(const py_enc *e);
+/* Copies all pieces to out, which holds py_enc_size() bytes. */
+void py_enc_copy(const py_enc *e, unsigned char *out);
+/* For ndarray.c and reducers.c. */
+int py_enc_aligned(py_enc *e, const void *data, size_t nbytes, PyObject *owner);
+int py_enc_array_head(py_enc *e, char type, int ndim, const Py_ssize_t *shape, size_t nbytes);
+
+typedef struct py_dec {
+    py_state            *st;
+    const unsigned char *base, *p, *end;
+    bool                 may_keep;          /* large arrays may stay where they are */
+    bool                 kept;
+    c4_block            *block;
+    int                  depth;
+} py_dec;
+
+enum { PY_MAX_FAST_ARGS = 16 };
+
+void py_dec_init(py_dec *d, py_state *st, const void *data, size_t len, bool may_keep);
+void py_dec_release(py_dec *d);
+/* Number of arguments (0 for empty data), or -1. */
+Py_ssize_t py_dec_count(py_dec *d);
+/* Decodes n arguments into out (new references). */
+int py_dec_args(py_dec *d, PyObject **out, Py_ssize_t n);
+/* All in one: a tuple, new reference. */
+PyObject *py_dec_tuple(py_state *st, const void *data, size_t len, bool may_keep);
+/* The only argument, or None. */
+PyObject *py_dec_one(py_state *st, const void *data, size_t len, bool may_keep);
+int py_dec_take(py_dec *d, void *out, size_t nbytes);
+/* Next nbytes in place, NULL with an exception if they are not there. */
+const unsigned char *py_dec_skip(py_dec *d, size_t nbytes);
+
+/* ---- ndarray.c: NumPy, loaded when first met ----------------------------- */
+
+/* 1: done; 0: not for us, pickle it; -1: error. */
+int py_nd_encode(py_enc *e, PyObject *o);
+PyObject *py_nd_decode(py_dec *d, bool scalar);
+/* The C API, loading NumPy if import is true; false: not there. */
+bool py_nd_ready(py_state *st, bool import);
+/* Bytes of an item of this type character; 0: none of ours. */
+size_t py_nd_itemsize(char type);
+
+/* What a contribution to a reduction consists of; owner is a new reference. */
+typedef struct py_nd_view {
+    char        type;
+    int         ndim;
+    Py_ssize_t  shape[32];
+    const void *data;
+    size_t      nbytes;
+    PyObject   *owner;
+    bool        scalar;
+} py_nd_view;
+int py_nd_look(py_state *st, PyObject *o, py_nd_view *v);
+
+/* ---- chare classes and proxies (proxy.c) --------------------------------- */
+
+enum py_kind { PY_KIND_SINGLE, PY_KIND_GROUP, PY_KIND_ARRAY, PY_KIND_MAIN, PY_NKINDS };
+
+enum py_action {                            /* what an entry does */
+    PY_DO_CALL,                             /* run func */
+    PY_DO_MIGRATE, PY_DO_SET_MIGRATABLE, PY_DO_CHANNEL, PY_DO_DEPOSIT
+};
+
+/* An entry method; as a Python object it is the descriptor in proxy classes. */
+typedef struct py_method {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    py_class      *cls;
+    PyObject      *name;
+    PyObject      *func;                    /* called with self first; NULL: look up by name */
+    PyObject      *params;                  /* tuple of names without self, or NULL */
+    PyObject      *defaults;                /* tuple, of the last parameters, or NULL */
+    PyObject      *when;                    /* condition object, or NULL */
+    uint16_t       entry;
+    uint8_t        action;
+    bool           coro, varargs;
+} py_method;
+
+struct py_class {
+    c4_type      type;                      /* first: a c4_type is a py_class */
+    py_state    *st;
+    uint64_t     hash;                      /* of the name, the class's id on the wire */
+    char        *name, *short_name;
+    PyObject    *cls;
+    PyObject    *proxies[PY_NKINDS];        /* proxy classes */
+    py_method  **methods;                   /* by entry number */
+    unsigned     nmethods;
+    c4_entry    *entries;
+    py_method   *init, *migrated, *resume;  /* resume may be NULL */
+    bool         is_main, is_map, has_when;
+    bool         custom_state;              /* has __getstate__, __setstate__ or slots */
+    py_class    *next;
+};
+
+typedef struct py_proxy {
+    PyObject_HEAD
+    py_class *cls;
+    uint64_t  key;
+    c4_coll   coll;
+    uint8_t   kind;
+    bool      elem;                         /* one element, else the collection */
+    bool      bad;                          /* index outside the array's bounds */
+    bool      remote;                       /* hint: was not on this PE lately */
+    c4_index  dims;
+    int64_t   at[C4_MAXDIMS];               /* of an element */
+    PyObject *created;                      /* creation future, or NULL */
+} py_proxy;
+
+typedef struct py_bound {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    py_proxy      *self;
+    py_method     *method;
+} py_bound;
+
+static inline c4_chare
+py_target(const py_proxy *p)
+{
+    return (c4_chare){ p->key, p->coll };
+}
+
+int py_proxy_init_types(PyObject *mod, py_state *st);
+py_proxy *py_proxy_new(py_class *cls, enum py_kind kind, c4_coll coll, const c4_index *dims);
+/* The element of the same collection with this index. */
+py_proxy *py_proxy_elem(const py_proxy *coll, const c4_index *index);
+bool py_proxy_check(const py_state *st, PyObject *o);
+/* thisProxy of elements of a collection; new reference. */
+PyObject *py_proxy_of_coll(py_state *st, c4_coll coll, c4_coll_info *info);
+int py_proxy_encode(py_enc *e, py_proxy *p);
+PyObject *py_proxy_decode(py_dec *d);
+int py_bound_encode(py_enc *e, py_bound *b);
+PyObject *py_bound_decode(py_dec *d);
+PyObject *py_index_tuple(const int64_t *at, int n);
+int py_index_parse(PyObject *o, c4_index *out);
+py_class *py_class_by_hash(py_state *st, uint64_t hash);
+py_class *py_class_of(py_state *st, PyObject *cls);
+PyObject *py_register(PyObject *mod, PyObject *args, PyObject *kw);
+/* Where a reduction's or quiescence's result goes. */
+int py_callback(py_state *st, PyObject *o, c4_callback *cb);
+
+/* ---- send.c: calls and creation ------------------------------------------ */
+
+PyObject *py_send(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n,
+                  PyObject *kwnames);
+PyObject *py_create(PyObject *mod, PyObject *args, PyObject *kw);
+PyObject *py_insert(PyObject *mod, PyObject *args, PyObject *kw);
+PyObject *py_done_inserting(PyObject *mod, PyObject *proxy);
+
+/* ---- chare.c -------------------------------------------------------------- */
+
+typedef struct py_chare {
+    PyObject_HEAD
+    py_class *cls;                          /* NULL: not an element */
+    c4_chare  who;
+    uint8_t   kind;
+    uint32_t  ncoros;                       /* unfinished coroutines */
+    PyObject *this_index, *this_proxy;
+    PyObject *channels;                     /* dict: key bytes -> channel, or NULL */
+    PyObject *channel_count;                /* dict: peer -> number of channels */
+    PyObject *deposits;                     /* list: futures of allreduce, or NULL */
+    PyObject *waiting;                      /* list: messages held by @when, or NULL */
+    py_worker *wait_first;                  /* coroutines in self.wait() */
+    bool      flushing;
+} py_chare;
+
+/* What the runtime keeps of an element. */
+typedef struct py_self {
+    py_chare *obj;
+    py_enc   *packed;                       /* between sizing and packing */
+} py_self;
+
+int py_chare_init_type(PyObject *mod, py_state *st);
+py_chare *py_chare_alloc(py_class *cls, c4_chare who, enum py_kind kind,
+                         const c4_index *index, PyObject *proxy);
+
+/* ---- dispatch.c ----------------------------------------------------------- */
+
+extern const c4_binding py_binding;
+const c4_binding *py_value_binding(void);   /* of references that futures get */
+void py_pup(c4_pup *p, void *self);
+void py_destroy(c4_pe *pe, void *self);
+uint32_t py_proc_num(c4_pe *pe, void *self, const c4_index *index);
+/* Sends the result (or, if NULL, the pending exception) to who waits for it;
+ * ends the job if nobody does.  Steals result. */
+void py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call,
+               const c4_done *done, PyObject *result);
+/* After a method of obj ran: @when messages and self.wait() conditions. */
+int py_flush_waiting(py_state *st, py_chare *obj);
+
+/* ---- coroutine.c ----------------------------------------------------------- */
+
+/* A coroutine to be started. */
+typedef struct py_job {
+    py_method *method;                      /* borrowed; NULL: main function */
+    py_chare  *obj;                         /* owned; may be NULL */
+    PyObject  *func;                        /* owned; if method is NULL */
+    PyObject  *args;                        /* tuple, owned */
+    c4_chare   who;
+    c4_done    done;
+    bool       is_main;
+    struct py_job *next;
+} py_job;
+
+/* A greenlet that runs coroutines, one after the other. */
+struct py_worker {
+    PyObject  *greenlet;
+    py_state  *st;
+    py_worker *next;                        /* idle list or ready queue */
+    py_worker *wait_next;                   /* chare.wait_first */
+    PyObject  *wait_cond;                   /* condition of self.wait(), owned */
+    bool       busy;                        /* has an unfinished coroutine */
+    bool       blocked;                     /* ... that waits: other code runs on its stack */
+    bool       wake;                        /* it may go on */
+    bool       queued;                      /* in the ready queue */
+    bool       is_main;
+    c4_call   *call;                        /* started in place and never suspended */
+    c4_done    done;
+    c4_chare   who;
+    py_chare  *obj;                         /* borrowed from the call */
+    py_method *method;
+    const char *waits_for;                  /* for the list of who waits for what */
+    PyObject   *waits_on;                   /* borrowed, OPTIONAL */
+    py_worker  *all_next;
+};
+
+int py_co_import(py_state *st);
+/* Runs the loop in workers until the job has ended; call from the first greenlet. */
+int py_co_run(py_state *st);
+/* Is running code allowed to suspend?  If not, raises NotThreadedError. */
+bool py_co_can(py_state *st);
+int py_co_check(py_state *st);
+/* Suspends the coroutine until py_co_wake(); may return early for no reason. */
+int py_co_block(py_state *st, const char *what, PyObject *on);
+void py_co_wake(py_state *st, py_worker *w);
+/* Runs m of obj as a coroutine, here or in a worker of its own. */
+c4_err py_co_call(py_state *st, py_method *m, py_chare *obj, c4_call *call,
+                  PyObject **argv, Py_ssize_t n);
+/* The same, always as a job: arguments begin at argv[0]. */
+c4_err py_co_queue(py_state *st, py_method *m, py_chare *obj, c4_call *call,
+                   PyObject **argv, Py_ssize_t n);
+int py_co_start(py_state *st, PyObject *func, PyObject *args, bool is_main);
+/* The job ends: never returns to user code. */
+void py_co_leave(py_state *st) __attribute__((noreturn));
+void py_co_print_waiting(py_state *st);
+
+/* ---- future.c ---------------------------------------------------------------- */
+
+/* Coroutines that wait for one object. */
+typedef struct py_waiters {
+    py_worker *one;
+    py_worker **more;
+    uint32_t   nmore, cap;
+} py_waiters;
+int py_waiters_add(py_waiters *q, py_worker *w);
+void py_waiters_remove(py_waiters *q, py_worker *w);
+void py_waiters_wake(py_state *st, py_waiters *q);
+
+typedef struct py_future {
+    PyObject_HEAD
+    py_state  *st;
+    c4_future  id;
+    uint32_t   nvalues, got;
+    bool       home;                        /* made on this PE */
+    bool       ready, exported, results_of_bcast;
+    uint64_t   stamp;                       /* order of becoming ready */
+    PyObject  *value;                       /* the value, or a list of them */
+    PyObject  *error;                       /* the last exception that came */
+    py_waiters waiters;
+} py_future;
+
+int py_future_init_type(PyObject *mod, py_state *st);
+py_future *py_future_new(py_state *st, uint32_t nvalues);
+int py_future_wait(py_future *f);
+/* Sends one value from any PE. */
+int py_future_give(py_state *st, c4_future id, PyObject *value);
+/* Takes a value on the spot; f is of this PE. */
+int py_future_put(py_future *f, PyObject *value);
+int py_future_encode(py_enc *e, py_future *f);
+PyObject *py_future_decode(py_dec *d);
+c4_err py_future_got(c4_pe *pe, void *arg, const c4_call *value, unsigned flags);
+
+/* ---- channel.c ---------------------------------------------------------------- */
+
+int py_channel_init_type(PyObject *mod, py_state *st);
+/* A message for a channel of obj: args[0] is its head. */
+int py_channel_deliver(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_t n);
+/* For migration. */
+PyObject *py_channels_state(py_chare *obj);
+int py_channels_restore(py_chare *obj, PyObject *state);
+bool py_waitable(py_state *st, PyObject *o, bool *ready, uint64_t *stamp, py_waiters **q);
+
+/* ---- reducers.c ---------------------------------------------------------------- */
+
+int py_reducers_register(py_state *st);
+PyObject *py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer);
+PyObject *py_allreduce(py_chare *self, PyObject *data, PyObject *reducer);
+int py_reducer_deposit(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_t n);
+
+/* ---- errors.c ------------------------------------------------------------------- */
+
+/* Raises Charm4PyError from what the runtime reported. */
+void py_raise(py_state *st, c4_err err);
+/* The pending exception becomes an object with remote_stacktrace set. */
+PyObject *py_take_exception(py_state *st);
+/* The pending exception is uncaught: SystemExit ends the job with its code,
+ * else prints banner and traceback and ends the job with 1. */
+void py_uncaught(py_state *st, const py_method *m, py_chare *obj);
+/* Encodes an exception, or a stand-in if it cannot be pickled. */
+int py_enc_exception(py_enc *e, PyObject *exc);
+
+/* ---- module.c: the one state ------------------------------------------------------ */
+
+enum { PY_STRINGS = 512, PY_STRING_MAX = 32 };
+
+struct py_state {
+    c4_pe         *pe;                      /* NULL before start and after a fork */
+    PyThreadState *ts;                      /* of the PE's thread */
+    PyThreadState *idle_ts;                 /* while parked without the GIL */
+    PyObject      *mod;
+    bool           by_ref, started, ended;
+    int            pickle_protocol;
+
+    PyTypeObject *chare_type, *proxy_type, *method_type, *bound_type, *future_type,
+                 *channel_type, *block_type;
+    py_class    *classes;
+    py_class   **class_table;               /* open addressing by hash */
+    size_t       class_cap, nclasses;
+    PyObject    *class_map;                 /* Python class -> capsule of py_class */
+    PyObject    *coll_proxies;              /* collection -> proxy */
+
+    /* helpers from the package, by name: see module.c */
+    PyObject *error, *not_threaded;         /* exception classes */
+    PyObject *dumps, *loads;                /* pickle */
+    PyObject *explain_pickle, *print_uncaught, *format_remote, *collect_readonlies,
+             *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
+             *to_array, *when_test, *portable;
+    PyObject *kw_buffer_callback, *kw_buffers;
+    PyObject *s_append, *s_ret, *s_awaitable, *s_stacktrace, *empty_tuple;
+
+    py_enc    *encoders;                    /* free list */
+    PyObject  *strings[PY_STRINGS];         /* cache of short decoded strings */
+    py_future *free_futures;
+    unsigned   nfree_futures;
+    PyObject  *exported;                    /* future id -> address, see future.c */
+    uint64_t   stamp;
+    bool       numpy_failed;
+    PyTypeObject *ndarray_type;             /* NULL until NumPy was met */
+    PyTypeObject *np_generic;
+
+    py_worker *cur;                         /* whose greenlet runs */
+    py_worker *idle, *all;
+    py_worker *ready_head, **ready_tail;
+    py_job    *jobs_head, **jobs_tail;
+    PyObject  *main_greenlet;
+    py_method *running;                     /* plain entry method, for messages */
+    uint16_t   reducer;
+    PyObject  *start_proxy;                 /* of the charm group */
+    bool       flush_waiting;               /* charm.options.auto_flush_wait_queues */
+};
+
+/* The state of the module that made this type. */
+py_state *py_state_of_type(PyTypeObject *type);
+
+/* -1 with an exception unless this process is a PE and this its thread. */
+int py_not_a_pe(py_state *st);
+static inline int
+py_need_pe(py_state *st)
+{
+    if (st->pe && PyThreadState_GetUnchecked() == st->ts)
+        return 0;
+    return py_not_a_pe(st);
+}
+
+#endif

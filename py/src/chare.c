@@ -1,0 +1,331 @@
+/*
+ * chare.c - the C base of class Chare: what the runtime keeps with an object.
+ *
+ * thisIndex and thisProxy are members, not in __dict__: they are made anew
+ * where an element arrives, and __dict__ is exactly the user's state.
+ */
+#include <stddef.h>
+
+#include "c4py.h"
+
+py_chare *
+py_chare_alloc(py_class *cls, c4_chare who, enum py_kind kind, const c4_index *index,
+               PyObject *proxy)
+{
+    PyTypeObject *type = (PyTypeObject *)cls->cls;
+    py_chare *o = (py_chare *)type->tp_alloc(type, 0);
+
+    if (!o)
+        return NULL;
+    o->cls = cls;
+    o->who = who;
+    o->kind = (uint8_t)kind;
+    o->this_proxy = Py_NewRef(proxy);
+    if (kind == PY_KIND_GROUP)
+        o->this_index = PyLong_FromUnsignedLongLong(who.idx);
+    else if (kind == PY_KIND_ARRAY)
+        o->this_index = py_index_tuple(index->at, index->n);
+    else if (kind == PY_KIND_SINGLE)
+        o->this_index = Py_BuildValue("(i)", 0);
+    if (!o->this_index && kind != PY_KIND_MAIN)
+        Py_CLEAR(o);
+    return o;
+}
+
+/* The state if self is an element here, else NULL with an exception. */
+static py_state *
+element(PyObject *self)
+{
+    const py_chare *o = (const py_chare *)self;
+
+    if (!o->cls) {
+        PyErr_Format(PyExc_RuntimeError, "this %s object is not a chare of this PE",
+                     Py_TYPE(self)->tp_name);
+        return NULL;
+    }
+    return py_need_pe(o->cls->st) ? NULL : o->cls->st;
+}
+
+static PyObject *
+none_or_raise(py_state *st, c4_err err)
+{
+    if (err) {
+        py_raise(st, err);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* Arrays only: AttributeError elsewhere, as for a method that is not there. */
+static py_state *
+array_element(PyObject *self, const char *name)
+{
+    py_state *st = element(self);
+
+    if (st && ((py_chare *)self)->kind != PY_KIND_ARRAY) {
+        PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%s' (it is not an "
+                     "element of an Array)", Py_TYPE(self)->tp_name, name);
+        return NULL;
+    }
+    return st;
+}
+
+static PyObject *
+chare_at_sync(PyObject *self, PyObject *unused)
+{
+    py_state *st = array_element(self, "AtSync");
+
+    (void)unused;
+    return st ? none_or_raise(st, c4_at_sync_for(st->pe, ((py_chare *)self)->who)) : NULL;
+}
+
+static PyObject *
+chare_migrate(PyObject *self, PyObject *to)
+{
+    py_state *st = array_element(self, "migrate");
+    py_chare *o = (py_chare *)self;
+    unsigned long pe;
+
+    if (!st)
+        return NULL;
+    pe = PyLong_AsUnsignedLong(to);
+    if (PyErr_Occurred())
+        return NULL;
+    if (o->ncoros) {
+        PyErr_SetString(st->error, "Migration of chares with active threads is not "
+                        "currently supported");
+        return NULL;
+    }
+    return none_or_raise(st, c4_migrate_for(st->pe, o->who, (uint32_t)pe));
+}
+
+static PyObject *
+chare_set_migratable(PyObject *self, PyObject *value)
+{
+    py_state *st = array_element(self, "setMigratable");
+    int yes = st ? PyObject_IsTrue(value) : -1;
+
+    if (yes < 0)
+        return NULL;
+    return none_or_raise(st, c4_set_migratable_for(st->pe, ((py_chare *)self)->who, yes != 0));
+}
+
+static PyObject *
+chare_migratable(PyObject *self, void *unused)
+{
+    py_state *st = array_element(self, "migratable");
+
+    (void)unused;
+    return st ? PyBool_FromLong(c4_is_migratable(st->pe, ((py_chare *)self)->who)) : NULL;
+}
+
+static PyObject *
+chare_numthreads(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLong(((py_chare *)self)->ncoros);
+}
+
+static int
+no_sections(PyObject *section)
+{
+    if (!section || section == Py_None)
+        return 0;
+    PyErr_SetString(PyExc_NotImplementedError, "sections are not available yet");
+    return -1;
+}
+
+static PyObject *
+chare_reduce(PyObject *self, PyObject *args, PyObject *kw)
+{
+    static char *names[] = { "callback", "data", "reducer", "section", NULL };
+    PyObject *callback, *data = Py_None, *reducer = Py_None, *section = NULL;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "O|OOO", names, &callback, &data, &reducer,
+                                     &section))
+        return NULL;
+    if (!element(self) || no_sections(section))
+        return NULL;
+    return py_reduce((py_chare *)self, callback, data, reducer);
+}
+
+static PyObject *
+chare_contribute(PyObject *self, PyObject *args, PyObject *kw)
+{
+    static char *names[] = { "data", "reducer", "callback", "section", NULL };
+    PyObject *callback, *data, *reducer, *section = NULL;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "OOO|O", names, &data, &reducer, &callback,
+                                     &section))
+        return NULL;
+    if (!element(self) || no_sections(section))
+        return NULL;
+    return py_reduce((py_chare *)self, callback, data, reducer);
+}
+
+static PyObject *
+chare_allreduce(PyObject *self, PyObject *args, PyObject *kw)
+{
+    static char *names[] = { "data", "reducer", "section", NULL };
+    PyObject *data = Py_None, *reducer = Py_None, *section = NULL;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "|OOO", names, &data, &reducer, &section))
+        return NULL;
+    if (!element(self) || no_sections(section))
+        return NULL;
+    return py_allreduce((py_chare *)self, data, reducer);
+}
+
+static int
+holds(py_state *st, PyObject *cond, PyObject *self)
+{
+    PyObject *r = PyObject_CallFunctionObjArgs(st->when_test, cond, self, st->empty_tuple, NULL);
+    int yes = r ? PyObject_IsTrue(r) : -1;
+
+    Py_XDECREF(r);
+    return yes;
+}
+
+/* _wait(condition): the package makes a condition of the string. */
+static PyObject *
+chare_wait(PyObject *self, PyObject *cond)
+{
+    py_chare *o = (py_chare *)self;
+    py_state *st = element(self);
+    py_worker **at, *w;
+    int yes;
+
+    if (!st || py_co_check(st) || (yes = holds(st, cond, self)) < 0)
+        return NULL;
+    if (yes)
+        Py_RETURN_NONE;
+    w = st->cur;
+    w->wait_cond = Py_NewRef(cond);
+    w->wait_next = NULL;
+    for (at = &o->wait_first; *at; at = &(*at)->wait_next)
+        ;
+    *at = w;
+    while (w->wait_cond)
+        if (py_co_block(st, "a condition", cond))
+            return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+chare_flush(PyObject *self, PyObject *unused)
+{
+    py_state *st = element(self);
+
+    (void)unused;
+    if (!st || py_flush_waiting(st, (py_chare *)self))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+chare_default_hook(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    Py_RETURN_NONE;
+}
+
+static int
+chare_init(PyObject *self, PyObject *args, PyObject *kw)
+{
+    (void)self, (void)args, (void)kw;       /* super().__init__(...) is welcome */
+    return 0;
+}
+
+static int
+chare_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    py_chare *o = (py_chare *)self;
+
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(o->this_index);
+    Py_VISIT(o->this_proxy);
+    Py_VISIT(o->channels);
+    Py_VISIT(o->channel_count);
+    Py_VISIT(o->deposits);
+    Py_VISIT(o->waiting);
+    return 0;
+}
+
+static int
+chare_clear(PyObject *self)
+{
+    py_chare *o = (py_chare *)self;
+
+    Py_CLEAR(o->this_index);
+    Py_CLEAR(o->this_proxy);
+    Py_CLEAR(o->channels);
+    Py_CLEAR(o->channel_count);
+    Py_CLEAR(o->deposits);
+    Py_CLEAR(o->waiting);
+    return 0;
+}
+
+static void
+chare_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    chare_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef chare_members[] = {
+    { "thisIndex", T_OBJECT_EX, offsetof(py_chare, this_index), 0, "Index in the collection." },
+    { "thisProxy", T_OBJECT_EX, offsetof(py_chare, this_proxy), 0, "Proxy of the collection." },
+    { NULL, 0, 0, 0, NULL }
+};
+
+static PyGetSetDef chare_getset[] = {
+    { "migratable", chare_migratable, NULL, "May the balancer move this element?", NULL },
+    { "_numthreads", chare_numthreads, NULL, "Number of unfinished coroutines.", NULL },
+    { NULL, NULL, NULL, NULL, NULL }
+};
+
+static PyMethodDef chare_methods[] = {
+    { "AtSync", chare_at_sync, METH_NOARGS, "Ready for load balancing." },
+    { "migrate", chare_migrate, METH_O, "migrate(toPe): moves this element." },
+    { "migrated", chare_default_hook, METH_NOARGS, "Called after the element arrived on a PE." },
+    { "setMigratable", chare_set_migratable, METH_O, "setMigratable(bool)" },
+    { "reduce", (PyCFunction)(void (*)(void))chare_reduce, METH_VARARGS | METH_KEYWORDS,
+      "reduce(callback, data=None, reducer=None, section=None)" },
+    { "contribute", (PyCFunction)(void (*)(void))chare_contribute, METH_VARARGS | METH_KEYWORDS,
+      "contribute(data, reducer, callback, section=None)" },
+    { "allreduce", (PyCFunction)(void (*)(void))chare_allreduce, METH_VARARGS | METH_KEYWORDS,
+      "allreduce(data=None, reducer=None, section=None) -> Future" },
+    { "_wait", chare_wait, METH_O, NULL },
+    { "__flush_wait_queues__", chare_flush, METH_NOARGS, "Tests what waits for conditions." },
+    { NULL, NULL, 0, NULL }
+};
+
+static PyType_Slot chare_slots[] = {
+    { Py_tp_dealloc, chare_dealloc },
+    { Py_tp_traverse, chare_traverse },
+    { Py_tp_clear, chare_clear },
+    { Py_tp_init, chare_init },
+    { Py_tp_members, chare_members },
+    { Py_tp_getset, chare_getset },
+    { Py_tp_methods, chare_methods },
+    { Py_tp_doc, "Base of class Chare." },
+    { 0, NULL }
+};
+
+static PyType_Spec chare_spec = {
+    .name = "charm4py._c4.ChareBase", .basicsize = sizeof(py_chare), .slots = chare_slots,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+};
+
+int
+py_chare_init_type(PyObject *mod, py_state *st)
+{
+    st->chare_type = (PyTypeObject *)PyType_FromModuleAndSpec(mod, &chare_spec, NULL);
+    if (!st->chare_type)
+        return -1;
+    return PyModule_AddObjectRef(mod, "ChareBase", (PyObject *)st->chare_type);
+}

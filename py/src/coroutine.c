@@ -1,0 +1,478 @@
+/*
+ * coroutine.c - coroutines are greenlets that run the scheduler themselves.
+ *
+ * A worker is a greenlet with a loop that never ends.  At any time exactly one
+ * worker runs: it "holds the loop".  Its stack is one of
+ *
+ *   base:      worker_run > c4_step > dispatch > plain entry method
+ *   in place:  worker_run > c4_step > dispatch > coroutine
+ *   job:       worker_run > coroutine
+ *   blocked:   ... coroutine > py_co_block > c4_step > dispatch > plain method
+ *
+ * A coroutine that must wait runs c4_step() itself; what arrives meanwhile runs
+ * on its stack, unless it is a coroutine: that is queued as a job, and
+ * py_co_block() hands the loop to an idle worker, which runs it.  So coroutines
+ * never nest, and most waits cost no switch.
+ *
+ * Switches happen in two places only, both outside of c4_step(): in the loop of
+ * py_co_block() and in the loop of worker_run().  A worker whose wait is over
+ * while another holds the loop is in the ready queue; the holder hands over as
+ * soon as its c4_step() returns (c4_yield_step() makes it return).
+ *
+ * The first greenlet, which called charm.start(), never runs user code after
+ * that: it waits until the job has ended.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "c4py.h"
+
+#include <greenlet/greenlet.h>              /* its API pointer is per file: only here */
+
+int
+py_co_import(py_state *st)
+{
+    PyGreenlet_Import();
+    if (!_PyGreenlet_API)
+        return -1;
+    st->ready_tail = &st->ready_head;
+    st->jobs_tail = &st->jobs_head;
+    return 0;
+}
+
+/* ---- Switching -------------------------------------------------------------------- */
+
+/* Runs target until somebody switches back here. */
+static int
+switch_to(py_state *st, PyObject *target, py_worker *back)
+{
+    PyObject *r = PyGreenlet_Switch((PyGreenlet *)target, NULL, NULL);
+
+    st->cur = back;
+    if (!r)
+        return -1;
+    Py_DECREF(r);
+    return 0;
+}
+
+void
+py_co_leave(py_state *st)
+{
+    st->ended = true;
+    for (;;) {
+        if (switch_to(st, st->main_greenlet, st->cur))
+            PyErr_Clear();
+    }
+}
+
+static py_worker *
+ready_pop(py_state *st)
+{
+    py_worker *w = st->ready_head;
+
+    if (w) {
+        st->ready_head = w->next;
+        if (!st->ready_head)
+            st->ready_tail = &st->ready_head;
+        w->next = NULL;
+        w->queued = false;
+    }
+    return w;
+}
+
+void
+py_co_wake(py_state *st, py_worker *w)
+{
+    w->wake = true;
+    if (w != st->cur && !w->queued) {
+        w->queued = true;
+        w->next = NULL;
+        *st->ready_tail = w;
+        st->ready_tail = &w->next;
+    }
+    c4_yield_step(st->pe);
+}
+
+static py_job *
+job_pop(py_state *st)
+{
+    py_job *j = st->jobs_head;
+
+    if (j) {
+        st->jobs_head = j->next;
+        if (!st->jobs_head)
+            st->jobs_tail = &st->jobs_head;
+    }
+    return j;
+}
+
+static void
+job_push(py_state *st, py_job *j)
+{
+    j->next = NULL;
+    *st->jobs_tail = j;
+    st->jobs_tail = &j->next;
+}
+
+static py_worker *worker_new(py_state *st);
+
+/* Hands the loop to an idle worker, which will find the job. */
+static int
+give_to_idle(py_state *st, py_worker *me)
+{
+    py_worker *w = st->idle;
+
+    if (w)
+        st->idle = w->next;
+    else
+        w = worker_new(st);
+    if (!w)
+        return -1;
+    w->next = NULL;
+    return switch_to(st, w->greenlet, me);
+}
+
+/* ---- Waiting ------------------------------------------------------------------------ */
+
+bool
+py_co_can(py_state *st)
+{
+    return st->cur && st->cur->busy && !st->cur->blocked;
+}
+
+int
+py_co_check(py_state *st)
+{
+    const py_method *m = st->running;
+
+    if (py_co_can(st))
+        return 0;
+    if (m)
+        PyErr_Format(st->not_threaded, "Method '%s.%U' must be a couroutine to be able to "
+                     "suspend (decorate it with @coro)", m->cls->short_name, m->name);
+    else
+        PyErr_SetString(st->not_threaded, "only a coroutine is able to suspend "
+                        "(main, or a method decorated with @coro)");
+    return -1;
+}
+
+/* PE 0 lets the others run when main first suspends or returns. */
+static int
+start_others(py_state *st)
+{
+    PyObject *blob = st->collect_readonlies ? PyObject_CallNoArgs(st->collect_readonlies) : NULL;
+    py_enc *e = NULL;
+    c4_err err = C4_EINVAL;
+    unsigned char *flat = NULL;
+
+    if (blob && (e = py_enc_begin(st)) && py_enc_args(e, &blob, 1, NULL) == 0 &&
+        (flat = PyMem_Malloc(py_enc_size(e)))) {
+        py_enc_copy(e, flat);
+        err = c4_start_others(st->pe, flat, py_enc_size(e));
+        if (err)
+            py_raise(st, err);
+    }
+    PyMem_Free(flat);
+    if (e)
+        py_enc_end(e);
+    Py_XDECREF(blob);
+    return err ? -1 : 0;
+}
+
+/* The first suspension of this coroutine: its call is answered later. */
+static int
+detach(py_state *st, py_worker *w)
+{
+    if (w->call) {
+        w->done = w->call->done;
+        w->call->deferred = true;
+        w->call = NULL;
+        c4_data_release(st->pe);
+        c4_hold(st->pe, w->who);
+    }
+    if (w->is_main && !c4_others_started(st->pe))
+        return start_others(st);
+    return 0;
+}
+
+static int
+run_until_awake(py_state *st, py_worker *w)
+{
+    while (!w->wake) {
+        py_worker *r;
+
+        if (st->jobs_head) {
+            if (give_to_idle(st, w))
+                return -1;
+        } else if ((r = ready_pop(st)) != NULL) {
+            if (r != w && switch_to(st, r->greenlet, w))
+                return -1;
+        } else if (!c4_step(st->pe, true)) {
+            py_co_leave(st);
+        }
+    }
+    return 0;
+}
+
+int
+py_co_block(py_state *st, const char *what, PyObject *on)
+{
+    PyThreadState *ts = PyThreadState_Get();
+    _PyErr_StackItem hide;                  /* code on our stack must not see our exceptions */
+    py_worker *w = st->cur;
+    py_method *running = st->running;
+    c4_context saved;
+    int r;
+
+    if (py_co_check(st) || detach(st, w))
+        return -1;
+    memset(&hide, 0, sizeof(hide));
+    hide.previous_item = ts->exc_info;
+    ts->exc_info = &hide;
+    w->blocked = true;
+    w->waits_for = what;
+    w->waits_on = on;
+    c4_context_suspend(st->pe, &saved);
+    r = run_until_awake(st, w);
+    c4_context_resume(st->pe, &saved);
+    w->wake = false;
+    w->blocked = false;
+    w->waits_on = NULL;
+    ts->exc_info = hide.previous_item;
+    st->running = running;
+    return r;
+}
+
+/* ---- Running -------------------------------------------------------------------------- */
+
+/* After the coroutine's end: result may be NULL with an exception set. */
+static void
+coroutine_end(py_state *st, py_worker *w, PyObject *result, c4_call *call)
+{
+    py_method *m = w->method;
+    py_chare *obj = w->obj;
+    bool detached = w->call == NULL;
+
+    if (w->is_main && result && !c4_others_started(st->pe) && start_others(st))
+        Py_CLEAR(result);
+    py_finish(st, m, obj, detached ? NULL : call, detached ? &w->done : NULL, result);
+    if (obj)
+        obj->ncoros--;
+    w->busy = false;
+    w->is_main = false;
+    w->call = NULL;
+    w->obj = NULL;
+    w->method = NULL;
+    if (detached && obj)
+        c4_unhold(st->pe, w->who);          /* the element may leave, obj be gone */
+    if (st->jobs_head || st->ready_head)
+        c4_yield_step(st->pe);              /* what came first runs first */
+}
+
+static void
+coroutine_begin(py_state *st, py_worker *w, py_method *m, py_chare *obj, c4_call *call)
+{
+    w->busy = true;
+    w->method = m;
+    w->obj = obj;
+    w->call = call;
+    w->is_main = m && m->entry == C4_ENTRY_CREATE && m->cls->is_main;
+    if (obj) {
+        w->who = obj->who;
+        obj->ncoros++;
+    }
+    st->running = m;
+}
+
+static void
+job_free(py_job *j)
+{
+    Py_XDECREF(j->obj);
+    Py_XDECREF(j->func);
+    Py_DECREF(j->args);
+    PyMem_Free(j);
+}
+
+/* A job on the bare stack of its worker; the element is held already. */
+static void
+job_run(py_state *st, py_worker *w, py_job *j)
+{
+    PyObject *argv[PY_MAX_FAST_ARGS + 2], *r;
+    Py_ssize_t n = PyTuple_GET_SIZE(j->args);
+    c4_context saved;
+
+    if (c4_context_enter(st->pe, j->who, j->method ? j->method->entry : 0, &saved)) {
+        py_raise(st, C4_ESTATE);
+        py_uncaught(st, j->method, j->obj);
+        return;
+    }
+    coroutine_begin(st, w, j->method, j->obj, NULL);
+    w->done = j->done;
+    w->who = j->who;
+    w->is_main |= j->is_main;
+    c4_user_begin(st->pe);
+    if (!j->method) {
+        r = PyObject_Call(j->func, j->args, NULL);
+    } else if (n <= PY_MAX_FAST_ARGS) {
+        argv[1] = (PyObject *)j->obj;
+        for (Py_ssize_t i = 0; i < n; i++)
+            argv[i + 2] = PyTuple_GET_ITEM(j->args, i);
+        r = PyObject_Vectorcall(j->method->func, argv + 1,
+                                (size_t)(n + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    } else {
+        PyObject *bound = PyMethod_New(j->method->func, (PyObject *)j->obj);
+
+        r = bound ? PyObject_Call(bound, j->args, NULL) : NULL;
+        Py_XDECREF(bound);
+    }
+    coroutine_end(st, w, r, NULL);
+    c4_context_leave(st->pe, &saved);
+    job_free(j);
+}
+
+static void
+worker_loop(py_worker *w)
+{
+    py_state *st = w->st;
+
+    for (;;) {
+        py_job *j = job_pop(st);
+        py_worker *r;
+
+        st->running = NULL;
+        if (j) {
+            job_run(st, w, j);
+        } else if ((r = ready_pop(st)) != NULL) {
+            w->next = st->idle;
+            st->idle = w;
+            if (switch_to(st, r->greenlet, w))
+                py_uncaught(st, NULL, NULL);
+        } else if (!c4_step(st->pe, true)) {
+            py_co_leave(st);
+        }
+    }
+}
+
+static PyObject *
+worker_run(PyObject *capsule, PyObject *unused)
+{
+    py_worker *w = PyCapsule_GetPointer(capsule, NULL);
+
+    (void)unused;
+    w->st->cur = w;
+    worker_loop(w);
+    return NULL;
+}
+
+static PyMethodDef worker_def = { "worker", worker_run, METH_NOARGS, NULL };
+
+static py_worker *
+worker_new(py_state *st)
+{
+    py_worker *w = PyMem_Calloc(1, sizeof(*w));
+    PyObject *capsule = w ? PyCapsule_New(w, NULL, NULL) : NULL;
+    PyObject *run = capsule ? PyCFunction_New(&worker_def, capsule) : NULL;
+
+    Py_XDECREF(capsule);
+    if (run) {
+        w->st = st;
+        w->greenlet = (PyObject *)PyGreenlet_New(run, (PyGreenlet *)st->main_greenlet);
+        Py_DECREF(run);
+    }
+    if (!w || !w->greenlet) {
+        PyMem_Free(w);
+        return NULL;
+    }
+    w->all_next = st->all;
+    st->all = w;
+    return w;
+}
+
+/* The loop is busy with a blocked coroutine: this one gets a stack of its own. */
+c4_err
+py_co_queue(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject **argv,
+            Py_ssize_t n)
+{
+    py_job *j = PyMem_Calloc(1, sizeof(*j));
+
+    if (!j || !(j->args = PyTuple_New(n))) {
+        PyMem_Free(j);
+        return C4_ENOMEM;
+    }
+    for (Py_ssize_t i = 0; i < n; i++)
+        PyTuple_SET_ITEM(j->args, i, Py_NewRef(argv[i]));
+    j->method = m;
+    j->obj = (py_chare *)Py_NewRef(obj);
+    j->who = obj->who;
+    j->done = call->done;
+    call->deferred = true;
+    c4_hold(st->pe, j->who);
+    job_push(st, j);
+    c4_yield_step(st->pe);
+    return C4_OK;
+}
+
+/* argv[-1] is free for the callee, argv[0] is obj's place: arguments follow. */
+c4_err
+py_co_call(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject **argv,
+           Py_ssize_t n)
+{
+    py_worker *w = st->cur;
+    PyObject *r;
+
+    if (w->busy)
+        return py_co_queue(st, m, obj, call, argv + 1, n);
+    coroutine_begin(st, w, m, obj, call);
+    argv[0] = (PyObject *)obj;
+    c4_user_begin(st->pe);
+    r = PyObject_Vectorcall(m->func, argv, (size_t)(n + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                            NULL);
+    coroutine_end(st, w, r, call);
+    return C4_OK;
+}
+
+/* func(*args) as a coroutine that belongs to no element. */
+int
+py_co_start(py_state *st, PyObject *func, PyObject *args, bool is_main)
+{
+    py_job *j = PyMem_Calloc(1, sizeof(*j));
+
+    if (!j) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    j->func = Py_NewRef(func);
+    j->args = Py_NewRef(args);
+    j->is_main = is_main;
+    job_push(st, j);
+    return 0;
+}
+
+int
+py_co_run(py_state *st)
+{
+    py_worker *w;
+
+    st->main_greenlet = (PyObject *)PyGreenlet_GetCurrent();
+    w = st->main_greenlet ? worker_new(st) : NULL;
+    if (!w)
+        return -1;
+    while (!st->ended)
+        if (switch_to(st, w->greenlet, NULL))
+            return -1;
+    return 0;
+}
+
+void
+py_co_print_waiting(py_state *st)
+{
+    for (py_worker *w = st->all; w; w = w->all_next) {
+        if (!w->blocked)
+            continue;
+        PySys_FormatStderr("PE %u: %s.%U waits for %s%s%R\n", c4_mype(st->pe),
+                           w->method ? w->method->cls->short_name : "charm",
+                           w->method ? w->method->name : st->s_ret,
+                           w->waits_for ? w->waits_for : "something",
+                           w->waits_on ? " " : "", w->waits_on ? w->waits_on : Py_None);
+    }
+}

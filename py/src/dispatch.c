@@ -1,0 +1,733 @@
+/*
+ * dispatch.c - from a message to the user's method and back.
+ *
+ * No Python frame stands between the runtime's loop and the method: arguments
+ * are decoded onto the C stack and the function is called by vectorcall.
+ * Arguments of a call by reference and of a broadcast are a tuple, which the
+ * elements of a PE share.
+ */
+#include <string.h>
+
+#include "c4py.h"
+
+/* Arguments of a call.  slot[0] is free for the callee (vectorcall's offset),
+ * slot[1] for self, then n arguments, owned unless a tuple owns them. */
+typedef struct arguments {
+    PyObject  *slot[2 + PY_MAX_FAST_ARGS];
+    PyObject **argv;                        /* &slot[1], or on the heap */
+    PyObject **heap;
+    PyObject  *tuple;                       /* owner, or NULL */
+    Py_ssize_t n;
+} arguments;
+
+static int
+arguments_from_tuple(arguments *a, PyObject *tuple)
+{
+    a->tuple = tuple;
+    a->n = PyTuple_GET_SIZE(tuple);
+    a->argv = a->slot + 1;
+    if (a->n > PY_MAX_FAST_ARGS) {
+        a->heap = PyMem_Malloc((size_t)(a->n + 2) * sizeof(*a->heap));
+        if (!a->heap) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        a->argv = a->heap + 1;
+    }
+    for (Py_ssize_t i = 0; i < a->n; i++)
+        a->argv[i + 1] = PyTuple_GET_ITEM(tuple, i);
+    return 0;
+}
+
+static int
+arguments_decode(arguments *a, py_state *st, const c4_call *call)
+{
+    py_dec d;
+    int r = -1;
+
+    py_dec_init(&d, st, call->data, call->len, true);
+    a->n = py_dec_count(&d);
+    if (a->n > PY_MAX_FAST_ARGS) {
+        PyObject *t;
+
+        py_dec_release(&d);
+        t = py_dec_tuple(st, call->data, call->len, true);
+        return t ? arguments_from_tuple(a, t) : -1;
+    }
+    a->argv = a->slot + 1;
+    if (a->n >= 0)
+        r = py_dec_args(&d, a->argv + 1, a->n);
+    if (r)
+        a->n = 0;
+    py_dec_release(&d);
+    return r;
+}
+
+static int
+arguments_get(arguments *a, py_state *st, c4_call *call, bool share)
+{
+    PyObject *t;
+
+    a->heap = NULL;
+    a->tuple = NULL;
+    a->n = 0;
+    if (call->ref) {
+        t = call->ref;
+        call->ref = NULL;
+        return arguments_from_tuple(a, t);
+    }
+    if (!share || !call->cache)
+        return arguments_decode(a, st, call);
+    if (!*call->cache)
+        *call->cache = py_dec_tuple(st, call->data, call->len, true);
+    t = *call->cache;
+    return t ? arguments_from_tuple(a, Py_NewRef(t)) : -1;
+}
+
+static void
+arguments_release(arguments *a)
+{
+    if (a->tuple)
+        Py_DECREF(a->tuple);
+    else
+        for (Py_ssize_t i = 0; i < a->n; i++)
+            Py_DECREF(a->argv[i + 1]);
+    PyMem_Free(a->heap);
+}
+
+/* ---- Results ------------------------------------------------------------------- */
+
+static const c4_binding value_binding;
+
+/* A result to a future of this PE goes by reference. */
+static bool
+reply_here(py_state *st, const c4_done *done, PyObject *value)
+{
+    if (!done->future || done->bcast || !st->by_ref)
+        return false;
+    Py_INCREF(value);
+    if (c4_future_send_ref(st->pe, done->future, value, &value_binding) == C4_OK)
+        return true;
+    Py_DECREF(value);
+    return false;
+}
+
+static void
+reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is_error)
+{
+    py_enc *e;
+    const struct iovec *iov;
+    int niov;
+
+    if (reply_here(st, done, value)) {
+        if (call)
+            call->deferred = true;          /* answered */
+        return;
+    }
+    e = py_enc_begin(st);
+    if (!e)
+        return;
+    if (is_error ? py_enc_exception(e, value) : py_enc_args(e, &value, 1, NULL)) {
+        PyObject *exc = py_take_exception(st);
+
+        e->len = 0;                         /* nothing of the value is kept */
+        py_enc_end(e);
+        e = py_enc_begin(st);
+        is_error = true;
+        if (!exc || py_enc_exception(e, exc))
+            PyErr_Clear();
+        Py_XDECREF(exc);
+    }
+    iov = py_enc_iov(e, &niov);
+    if (call)
+        c4_replyv(st->pe, iov, niov, is_error);
+    else
+        c4_finish(st->pe, done, iov, niov, is_error);
+    py_enc_end(e);
+}
+
+/* May the caller of this method see its exceptions? */
+static bool
+reports(const py_method *m, const c4_done *done)
+{
+    return done->want && m && m->entry < C4_ENTRY_CREATE &&
+           PyErr_ExceptionMatches(PyExc_Exception);
+}
+
+void
+py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_done *done,
+          PyObject *result)
+{
+    const c4_done *who = call ? &call->done : done;
+    bool plain = m && m->entry < C4_ENTRY_CREATE;
+    PyObject *exc;
+
+    if (!result) {
+        if (!reports(m, who)) {
+            py_uncaught(st, m, obj);
+        } else if ((exc = py_take_exception(st)) != NULL) {
+            reply(st, call, who, exc, true);
+            Py_DECREF(exc);
+        }
+    } else if (who->want && plain) {
+        reply(st, call, who, result, false);
+    } else if (who->want && call) {
+        c4_replyv(st->pe, NULL, 0, false);
+    } else if (who->want) {
+        c4_finish(st->pe, done, NULL, 0, false);
+    }
+    Py_XDECREF(result);
+    if (obj && (obj->waiting || obj->wait_first) && st->flush_waiting &&
+        py_flush_waiting(st, obj))
+        py_uncaught(st, m, obj);
+}
+
+/* ---- Entry methods ---------------------------------------------------------------- */
+
+static int
+one_int(const arguments *a, const char *name, long *out)
+{
+    if (a->n != 1) {
+        PyErr_Format(PyExc_TypeError, "%s() takes 1 argument", name);
+        return -1;
+    }
+    *out = PyObject_IsTrue(a->argv[1]);
+    if (PyIndex_Check(a->argv[1]))
+        *out = PyLong_AsLong(a->argv[1]);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Entries that the runtime itself carries out. */
+static PyObject *
+run_action(py_state *st, py_method *m, py_chare *obj, arguments *a)
+{
+    c4_err err = C4_OK;
+    long v = 0;
+    int r = 0;
+
+    switch ((enum py_action)m->action) {
+    case PY_DO_MIGRATE:
+        r = one_int(a, "migrate", &v);
+        if (r == 0 && obj->ncoros) {
+            PyErr_SetString(st->error, "Migration of chares with active threads is not "
+                            "currently supported");
+            r = -1;
+        }
+        if (r == 0)
+            err = c4_migrate_for(st->pe, obj->who, (uint32_t)v);
+        break;
+    case PY_DO_SET_MIGRATABLE:
+        r = one_int(a, "setMigratable", &v);
+        if (r == 0)
+            err = c4_set_migratable_for(st->pe, obj->who, v != 0);
+        break;
+    case PY_DO_CHANNEL:
+        r = py_channel_deliver(st, obj, a->argv + 1, a->n);
+        break;
+    case PY_DO_DEPOSIT:
+        r = py_reducer_deposit(st, obj, a->argv + 1, a->n);
+        break;
+    default:
+        break;
+    }
+    if (err)
+        py_raise(st, err);
+    return r || err ? NULL : Py_NewRef(Py_None);
+}
+
+/* @when: 1 run now, 0 stored for later, -1 error. */
+static int
+admit(py_state *st, py_method *m, py_chare *obj, c4_call *call, arguments *a)
+{
+    PyObject *args = PyTuple_New(a->n), *r, *item;
+    int yes;
+
+    if (!args)
+        return -1;
+    for (Py_ssize_t i = 0; i < a->n; i++)
+        PyTuple_SET_ITEM(args, i, Py_NewRef(a->argv[i + 1]));
+    r = PyObject_CallFunctionObjArgs(st->when_test, m->when, obj, args, NULL);
+    yes = r ? PyObject_IsTrue(r) : -1;
+    Py_XDECREF(r);
+    if (yes == 0) {
+        if (!obj->waiting)
+            obj->waiting = PyList_New(0);
+        item = Py_BuildValue("(iOy#)", (int)m->entry, args, (const char *)&call->done,
+                             (Py_ssize_t)sizeof(call->done));
+        if (!obj->waiting || !item || PyList_Append(obj->waiting, item))
+            yes = -1;
+        else
+            call->deferred = true;
+        Py_XDECREF(item);
+    }
+    Py_DECREF(args);
+    return yes;
+}
+
+static c4_err
+run_method(py_state *st, py_method *m, py_chare *obj, c4_call *call, bool share)
+{
+    arguments a;
+    PyObject *r;
+    py_method *outer = st->running;
+    c4_err err = C4_OK;
+    int now = 1;
+
+    st->running = m;
+    if (arguments_get(&a, st, call, share)) {
+        py_finish(st, m, obj, call, NULL, NULL);
+        st->running = outer;
+        return C4_OK;
+    }
+    if (m->when)
+        now = admit(st, m, obj, call, &a);
+    if (now < 0) {
+        py_uncaught(st, m, obj);
+    } else if (now && m->coro) {
+        err = py_co_call(st, m, obj, call, a.argv, a.n);
+    } else if (now) {
+        if (m->action == PY_DO_CALL) {
+            a.argv[0] = (PyObject *)obj;
+            c4_user_begin(st->pe);
+            r = PyObject_Vectorcall(m->func, a.argv,
+                                    (size_t)(a.n + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        } else {
+            r = run_action(st, m, obj, &a);
+        }
+        if (r && !call->done.want && !obj->waiting && !obj->wait_first)
+            Py_DECREF(r);
+        else
+            py_finish(st, m, obj, call, NULL, r);
+    }
+    arguments_release(&a);
+    st->running = outer;
+    return err;
+}
+
+static PyObject *
+own_proxy(py_state *st, py_class *cls, c4_chare who, const c4_coll_info *info,
+          enum py_kind *kind)
+{
+    py_proxy *p;
+    c4_index none = c4_dims(0);
+
+    *kind = info->kind == C4_KIND_GROUP ? PY_KIND_GROUP
+          : info->kind == C4_KIND_ARRAY ? PY_KIND_ARRAY
+          : cls->is_main ? PY_KIND_MAIN : PY_KIND_SINGLE;
+    if (*kind == PY_KIND_GROUP || *kind == PY_KIND_ARRAY)
+        return py_proxy_of_coll(st, who.coll, NULL);
+    p = py_proxy_new(cls, *kind, who.coll, &none);
+    if (p) {
+        p->elem = true;
+        p->key = who.idx;
+    }
+    return (PyObject *)p;
+}
+
+/* The Python object of a new or arriving element. */
+static py_chare *
+make_object(py_state *st, c4_chare who)
+{
+    c4_coll_info info;
+    c4_index index;
+    enum py_kind kind;
+    py_class *cls;
+    PyObject *proxy;
+    py_chare *obj;
+    c4_err err = c4_coll_lookup(st->pe, who.coll, &info);
+
+    if (err) {
+        py_raise(st, err);
+        return NULL;
+    }
+    cls = (py_class *)(uintptr_t)info.type;
+    proxy = own_proxy(st, cls, who, &info, &kind);
+    if (!proxy)
+        return NULL;
+    index = c4_index_of(st->pe, who);
+    obj = py_chare_alloc(cls, who, kind, &index, proxy);
+    Py_DECREF(proxy);
+    return obj;
+}
+
+static c4_err
+construct(py_state *st, py_self *s, c4_call *call)
+{
+    s->obj = make_object(st, c4_self(st->pe));
+    if (!s->obj) {
+        py_uncaught(st, NULL, NULL);
+        return C4_OK;
+    }
+    /* each element has its own copy of the arguments */
+    return run_method(st, s->obj->cls->init, s->obj, call, false);
+}
+
+static py_method *
+find_method(py_class *cls, unsigned entry)
+{
+    if (entry < cls->nmethods)
+        return cls->methods[entry];
+    if (entry == C4_ENTRY_MIGRATED)
+        return cls->migrated;
+    return entry == C4_ENTRY_RESUME ? cls->resume : NULL;
+}
+
+static c4_err
+invoke(c4_pe *pe, void *self, unsigned entry, c4_call *call)
+{
+    py_state *st = c4_user(pe);
+    py_self *s = self;
+    py_method *m;
+
+    if (entry == C4_ENTRY_CREATE)
+        return construct(st, s, call);
+    if (!s->obj)
+        return C4_OK;                       /* its constructor failed: the job ends */
+    m = find_method(s->obj->cls, entry);
+    if (!m) {
+        PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%s'",
+                     s->obj->cls->short_name,
+                     entry == C4_ENTRY_RESUME ? "resumeFromSync" : "entry method");
+        py_uncaught(st, NULL, s->obj);
+        return C4_OK;
+    }
+    return run_method(st, m, s->obj, call, true);
+}
+
+/* ---- @when and self.wait() ---------------------------------------------------------- */
+
+/* Runs a stored message as if it came now. */
+static void
+run_stored(py_state *st, py_chare *obj, PyObject *item)
+{
+    py_method *m = obj->cls->methods[PyLong_AsLong(PyTuple_GET_ITEM(item, 0))];
+    PyObject *args = PyTuple_GET_ITEM(item, 1);
+    py_method *outer = st->running;
+    c4_call call = { .ref = NULL };
+    c4_context saved;
+    arguments a = { .heap = NULL };
+    PyObject *r;
+
+    memcpy(&call.done, PyBytes_AS_STRING(PyTuple_GET_ITEM(item, 2)), sizeof(call.done));
+    if (arguments_from_tuple(&a, Py_NewRef(args)) ||
+        c4_context_enter(st->pe, obj->who, m->entry, &saved)) {
+        py_uncaught(st, m, obj);
+        return;
+    }
+    if (m->coro) {
+        py_co_queue(st, m, obj, &call, a.argv + 1, a.n);
+    } else {
+        st->running = m;
+        a.argv[0] = (PyObject *)obj;
+        c4_user_begin(st->pe);
+        r = PyObject_Vectorcall(m->func, a.argv,
+                                (size_t)(a.n + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        py_finish(st, m, obj, NULL, &call.done, r);
+        st->running = outer;
+    }
+    c4_context_leave(st->pe, &saved);
+    arguments_release(&a);
+}
+
+/* The first stored message whose condition holds, taken out; new reference. */
+static PyObject *
+next_stored(py_state *st, py_chare *obj, bool *error)
+{
+    for (Py_ssize_t i = 0; obj->waiting && i < PyList_GET_SIZE(obj->waiting); i++) {
+        PyObject *item = Py_NewRef(PyList_GET_ITEM(obj->waiting, i)), *r;
+        py_method *m = obj->cls->methods[PyLong_AsLong(PyTuple_GET_ITEM(item, 0))];
+        int yes;
+
+        r = PyObject_CallFunctionObjArgs(st->when_test, m->when, obj,
+                                         PyTuple_GET_ITEM(item, 1), NULL);
+        yes = r ? PyObject_IsTrue(r) : -1;
+        Py_XDECREF(r);
+        if (yes > 0) {
+            if (PyList_SetSlice(obj->waiting, i, i + 1, NULL) == 0)
+                return item;
+            yes = -1;
+        }
+        Py_DECREF(item);
+        if (yes < 0) {
+            *error = true;
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Wakes the first coroutine in self.wait() whose condition holds. */
+static int
+wake_waiting(py_state *st, py_chare *obj)
+{
+    for (py_worker **at = &obj->wait_first; *at; at = &(*at)->wait_next) {
+        py_worker *w = *at;
+        PyObject *r = PyObject_CallFunctionObjArgs(st->when_test, w->wait_cond, obj,
+                                                   st->empty_tuple, NULL);
+        int yes = r ? PyObject_IsTrue(r) : -1;
+
+        Py_XDECREF(r);
+        if (yes < 0)
+            return -1;
+        if (yes) {
+            *at = w->wait_next;
+            w->wait_next = NULL;
+            Py_CLEAR(w->wait_cond);
+            py_co_wake(st, w);
+            return 0;                       /* it runs first, then the others are tested */
+        }
+    }
+    return 0;
+}
+
+int
+py_flush_waiting(py_state *st, py_chare *obj)
+{
+    PyObject *item;
+    bool error = false;
+
+    if (obj->flushing)
+        return 0;
+    obj->flushing = true;
+    Py_INCREF(obj);
+    while ((item = next_stored(st, obj, &error)) != NULL) {
+        run_stored(st, obj, item);
+        Py_DECREF(item);
+    }
+    obj->flushing = false;
+    if (!error && wake_waiting(st, obj))
+        error = true;
+    if (obj->waiting && PyList_GET_SIZE(obj->waiting) == 0)
+        Py_CLEAR(obj->waiting);
+    Py_DECREF(obj);
+    return error ? -1 : 0;
+}
+
+/* ---- References ------------------------------------------------------------------------ */
+
+static void
+ref_free(c4_pe *pe, void *ref)
+{
+    (void)pe;
+    Py_DECREF((PyObject *)ref);
+}
+
+static c4_err
+encode_to(py_state *st, PyObject *const *args, Py_ssize_t n, c4_buf *out)
+{
+    py_enc *e = py_enc_begin(st);
+    const struct iovec *iov;
+    c4_err err = C4_EUSER;
+    int niov;
+
+    if (e && py_enc_args(e, args, n, NULL) == 0 && (iov = py_enc_iov(e, &niov)) != NULL) {
+        err = C4_OK;
+        for (int i = 0; i < niov && !err; i++)
+            err = c4_buf_add(out, iov[i].iov_base, iov[i].iov_len);
+    }
+    if (e)
+        py_enc_end(e);
+    if (err == C4_EUSER)
+        py_uncaught(st, st->running, NULL);
+    return err;
+}
+
+static c4_err
+ref_encode(c4_pe *pe, void *ref, c4_buf *out)
+{
+    PyObject *t = ref;
+
+    return encode_to(c4_user(pe), &PyTuple_GET_ITEM(t, 0), PyTuple_GET_SIZE(t), out);
+}
+
+static c4_err
+value_encode(c4_pe *pe, void *ref, c4_buf *out)
+{
+    PyObject *o = ref;
+
+    return encode_to(c4_user(pe), &o, 1, out);
+}
+
+const c4_binding py_binding = {
+    .invoke = invoke, .ref_free = ref_free, .ref_encode = ref_encode, .cache_free = ref_free,
+};
+
+static const c4_binding value_binding = {
+    .invoke = invoke, .ref_free = ref_free, .ref_encode = value_encode, .cache_free = ref_free,
+};
+
+const c4_binding *
+py_value_binding(void)
+{
+    return &value_binding;
+}
+
+/* ---- Migration --------------------------------------------------------------------------- */
+
+/* (state, channels, deposits, waiting) */
+static PyObject *
+get_state(py_state *st, py_chare *obj)
+{
+    PyObject *state, *channels, *r = NULL;
+
+    state = obj->cls->custom_state ? PyObject_CallOneArg(st->get_state, (PyObject *)obj)
+                                   : PyObject_GenericGetDict((PyObject *)obj, NULL);
+    channels = state ? py_channels_state(obj) : NULL;
+    if (channels)
+        r = PyTuple_Pack(4, state, channels, obj->deposits ? obj->deposits : Py_None,
+                         obj->waiting ? obj->waiting : Py_None);
+    Py_XDECREF(state);
+    Py_XDECREF(channels);
+    return r;
+}
+
+static int
+set_state(py_state *st, py_chare *obj, PyObject *t)
+{
+    PyObject *state, *r;
+
+    if (!PyTuple_Check(t) || PyTuple_GET_SIZE(t) != 4) {
+        PyErr_SetString(PyExc_ValueError, "charm4py: malformed state of a chare");
+        return -1;
+    }
+    state = PyTuple_GET_ITEM(t, 0);
+    if (obj->cls->custom_state) {
+        r = PyObject_CallFunctionObjArgs(st->set_state, obj, state, NULL);
+        Py_XDECREF(r);
+        if (!r)
+            return -1;
+    } else if (PyObject_GenericSetDict((PyObject *)obj, state, NULL)) {
+        return -1;
+    }
+    if (PyTuple_GET_ITEM(t, 2) != Py_None)
+        obj->deposits = Py_NewRef(PyTuple_GET_ITEM(t, 2));
+    if (PyTuple_GET_ITEM(t, 3) != Py_None)
+        obj->waiting = Py_NewRef(PyTuple_GET_ITEM(t, 3));
+    return py_channels_restore(obj, PyTuple_GET_ITEM(t, 1));
+}
+
+typedef struct packed_head {
+    uint64_t nbytes;                        /* of all, this head included */
+    uint64_t key;
+    uint32_t coll;
+    uint32_t pad;
+} packed_head;
+
+static int
+pack(py_state *st, py_self *s)
+{
+    packed_head h = { 0, s->obj->who.idx, s->obj->who.coll, 0 };
+    PyObject *state = get_state(st, s->obj);
+    py_enc_what what = { s->obj->cls->short_name, "(state of a migrating chare)" };
+    py_enc *e = state ? py_enc_begin(st) : NULL;
+    int r = -1;
+
+    if (e && py_enc_raw(e, &h, sizeof(h)) == 0 && py_enc_args(e, &state, 1, &what) == 0) {
+        h.nbytes = py_enc_size(e);
+        memcpy(e->buf, &h, sizeof(h));
+        s->packed = e;
+        r = 0;
+    } else if (e) {
+        py_enc_end(e);
+    }
+    Py_XDECREF(state);
+    return r;
+}
+
+static void
+unpack(py_state *st, c4_pup *p, py_self *s)
+{
+    const unsigned char *base = p->buf + p->off;
+    packed_head h;
+    PyObject *state = NULL;
+    py_dec d;
+
+    memset(&h, 0, sizeof(h));
+    c4_pup_raw(p, &h, sizeof(h));
+    if (p->failed || h.nbytes < sizeof(h) || h.nbytes - sizeof(h) > p->size - p->off) {
+        p->failed = true;
+        return;
+    }
+    p->off += h.nbytes - sizeof(h);
+    py_dec_init(&d, st, base, h.nbytes, false);
+    d.p += sizeof(h);
+    s->obj = make_object(st, (c4_chare){ h.key, h.coll });
+    if (!s->obj || py_dec_count(&d) != 1 || py_dec_args(&d, &state, 1) ||
+        set_state(st, s->obj, state)) {
+        py_uncaught(st, NULL, s->obj);
+        p->failed = true;
+    }
+    Py_XDECREF(state);
+    py_dec_release(&d);
+}
+
+void
+py_pup(c4_pup *p, void *self)
+{
+    py_state *st = c4_user(p->pe);
+    py_self *s = self;
+    const struct iovec *iov;
+    int niov;
+
+    if (p->mode == C4_PUP_UNPACK) {
+        unpack(st, p, s);
+        return;
+    }
+    if (!s->obj) {
+        p->failed = true;
+        return;
+    }
+    if (!s->packed && pack(st, s)) {
+        py_uncaught(st, NULL, s->obj);
+        p->failed = true;
+        return;
+    }
+    iov = py_enc_iov(s->packed, &niov);
+    for (int i = 0; i < niov; i++)
+        c4_pup_raw(p, iov[i].iov_base, iov[i].iov_len);
+    if (p->mode == C4_PUP_PACK) {
+        py_enc_end(s->packed);
+        s->packed = NULL;
+    }
+}
+
+void
+py_destroy(c4_pe *pe, void *self)
+{
+    py_self *s = self;
+
+    (void)pe;
+    if (s->packed)
+        py_enc_end(s->packed);
+    s->packed = NULL;
+    if (s->obj)
+        s->obj->cls = NULL;                 /* who still holds it has no chare any more */
+    Py_CLEAR(s->obj);
+}
+
+uint32_t
+py_proc_num(c4_pe *pe, void *self, const c4_index *index)
+{
+    py_state *st = c4_user(pe);
+    py_self *s = self;
+    PyObject *t, *r = NULL;
+    long n = 0;
+
+    if (!s || !s->obj)
+        return 0;
+    t = py_index_tuple(index->at, index->n);
+    if (t)
+        r = PyObject_CallMethod((PyObject *)s->obj, "procNum", "(O)", t);
+    Py_XDECREF(t);
+    if (r)
+        n = PyLong_AsLong(r);
+    Py_XDECREF(r);
+    if (!PyErr_Occurred() && (n < 0 || n >= (long)c4_npes(pe)))
+        PyErr_Format(PyExc_ValueError, "%s.procNum() returned %ld: not a PE",
+                     s->obj->cls->short_name, n);
+    if (PyErr_Occurred()) {
+        py_uncaught(st, NULL, s->obj);
+        return 0;
+    }
+    return (uint32_t)n;
+}

@@ -1,0 +1,109 @@
+/*
+ * errors.c - where exceptions go.
+ *
+ * An exception of an entry method goes to the caller if it waits; else it is
+ * printed with the place it came from, and the job ends with status 1.
+ */
+#include "c4py.h"
+
+void
+py_raise(py_state *st, c4_err err)
+{
+    const char *text = st->pe ? c4_error(st->pe) : NULL;
+    PyObject *type = err == C4_ERANGE ? PyExc_IndexError
+                   : err == C4_ENOMEM ? PyExc_MemoryError : st->error;
+
+    if (PyErr_Occurred())
+        return;
+    PyErr_SetString(type, text && *text ? text : c4_strerror(err));
+}
+
+/* The pending exception, normalized and with its traceback; new reference. */
+static PyObject *
+fetch(void)
+{
+    PyObject *type, *value, *tb;
+
+    PyErr_Fetch(&type, &value, &tb);
+    if (!type)
+        return NULL;
+    PyErr_NormalizeException(&type, &value, &tb);
+    if (tb)
+        PyException_SetTraceback(value, tb);
+    Py_XDECREF(type);
+    Py_XDECREF(tb);
+    return value;
+}
+
+PyObject *
+py_take_exception(py_state *st)
+{
+    PyObject *exc = fetch(), *r;
+
+    if (!exc)
+        return NULL;
+    r = PyObject_CallOneArg(st->format_remote, exc);
+    if (!r)
+        PyErr_Clear();
+    Py_XDECREF(r);
+    return exc;
+}
+
+int
+py_enc_exception(py_enc *e, PyObject *exc)
+{
+    PyObject *o = PyObject_CallOneArg(e->st->portable, exc);
+    int r;
+
+    if (!o)
+        return -1;
+    r = py_enc_args(e, &o, 1, NULL);
+    Py_DECREF(o);
+    return r;
+}
+
+/* exit(x): nothing is 0, a number itself, all else is printed and 1. */
+static int
+exit_status(PyObject *exc)
+{
+    PyObject *code = PyObject_GetAttrString(exc, "code");
+    int status = 1;
+
+    if (!code) {
+        PyErr_Clear();
+    } else if (code == Py_None) {
+        status = 0;
+    } else if (PyLong_Check(code)) {
+        status = (int)(PyLong_AsLongLong(code) & 0xff);
+        PyErr_Clear();
+    } else {
+        PySys_FormatStderr("%S\n", code);
+    }
+    Py_XDECREF(code);
+    return status;
+}
+
+void
+py_uncaught(py_state *st, const py_method *m, py_chare *obj)
+{
+    PyObject *exc = fetch(), *r, *index = NULL;
+    int status = 1;
+
+    if (!exc)
+        return;
+    if (PyErr_GivenExceptionMatches(exc, PyExc_SystemExit)) {
+        status = exit_status(exc);
+    } else {
+        if (obj && obj->this_index)
+            index = obj->this_index;
+        r = PyObject_CallFunction(st->print_uncaught, "OzOO", exc,
+                                  m ? m->cls->name : obj && obj->cls ? obj->cls->name : NULL,
+                                  m ? m->name : Py_None, index ? index : Py_None);
+        if (!r)
+            PyErr_Print();
+        Py_XDECREF(r);
+    }
+    Py_DECREF(exc);
+    if (c4_exit(st->pe, status))
+        c4_abort(st->pe, "%s", c4_error(st->pe));
+}

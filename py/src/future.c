@@ -1,0 +1,527 @@
+/*
+ * future.c - a place for values to come, and coroutines that wait for them.
+ *
+ * The runtime knows a future by a number and calls py_future_got() with each
+ * value; until the last one came, the runtime owns a reference.  A future that
+ * was sent away and comes home is the same object again: st->exported maps the
+ * numbers of those that were sent to their (borrowed) objects.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "c4py.h"
+
+enum { FREE_FUTURES = 256 };
+
+/* ---- Waiters ---------------------------------------------------------------------- */
+
+int
+py_waiters_add(py_waiters *q, py_worker *w)
+{
+    if (!q->one) {
+        q->one = w;
+        return 0;
+    }
+    if (q->nmore == q->cap) {
+        uint32_t cap = q->cap ? q->cap * 2 : 4;
+        py_worker **more = PyMem_Realloc(q->more, cap * sizeof(py_worker *));
+
+        if (!more) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        q->more = more;
+        q->cap = cap;
+    }
+    q->more[q->nmore++] = w;
+    return 0;
+}
+
+void
+py_waiters_remove(py_waiters *q, py_worker *w)
+{
+    if (q->one == w) {
+        q->one = NULL;
+        return;
+    }
+    for (uint32_t i = 0; i < q->nmore; i++)
+        if (q->more[i] == w) {
+            q->more[i] = q->more[--q->nmore];
+            return;
+        }
+}
+
+/* Waiters take themselves off when they run. */
+void
+py_waiters_wake(py_state *st, py_waiters *q)
+{
+    if (q->one)
+        py_co_wake(st, q->one);
+    for (uint32_t i = 0; i < q->nmore; i++)
+        py_co_wake(st, q->more[i]);
+}
+
+/* ---- Life ---------------------------------------------------------------------------- */
+
+static py_future *
+future_alloc(py_state *st)
+{
+    py_future *f = st->free_futures;
+
+    if (f) {
+        st->free_futures = (py_future *)f->value;
+        st->nfree_futures--;
+        (void)PyObject_Init((PyObject *)f, st->future_type);
+    } else {
+        f = PyObject_New(py_future, st->future_type);
+        if (!f)
+            return NULL;
+    }
+    memset(&f->st, 0, sizeof(*f) - offsetof(py_future, st));
+    f->st = st;
+    return f;
+}
+
+/* A future of this PE; the runtime holds a reference of its own. */
+py_future *
+py_future_new(py_state *st, uint32_t nvalues)
+{
+    py_future *f = future_alloc(st);
+
+    if (!f)
+        return NULL;
+    f->home = true;
+    f->nvalues = nvalues;
+    f->id = c4_bind_future(st->pe, nvalues, py_future_got, f);
+    if (!f->id) {
+        Py_DECREF(f);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    Py_INCREF(f);
+    return f;
+}
+
+static void
+future_dealloc(PyObject *self)
+{
+    py_future *f = (py_future *)self;
+    py_state *st = f->st;
+    PyTypeObject *type = Py_TYPE(self);
+
+    if (f->exported && st->exported) {
+        PyObject *key = PyLong_FromUnsignedLongLong(f->id);
+
+        if (!key || PyDict_DelItem(st->exported, key))
+            PyErr_Clear();
+        Py_XDECREF(key);
+    }
+    Py_XDECREF(f->value);
+    Py_XDECREF(f->error);
+    PyMem_Free(f->waiters.more);
+    if (st->nfree_futures < FREE_FUTURES) {
+        f->value = (PyObject *)st->free_futures;
+        st->free_futures = f;
+        st->nfree_futures++;
+    } else {
+        PyObject_Free(f);
+    }
+    Py_DECREF(type);
+}
+
+/* ---- Values ---------------------------------------------------------------------------- */
+
+int
+py_future_put(py_future *f, PyObject *value)
+{
+    if (PyExceptionInstance_Check(value) && !f->results_of_bcast)
+        Py_XSETREF(f->error, Py_NewRef(value));
+    if (f->nvalues == 1) {
+        Py_XSETREF(f->value, Py_NewRef(value));
+    } else {
+        if (!f->value && !(f->value = PyList_New(0)))
+            return -1;
+        if (PyList_Append(f->value, value))
+            return -1;
+    }
+    if (++f->got >= f->nvalues) {
+        f->ready = true;
+        f->stamp = ++f->st->stamp;
+        py_waiters_wake(f->st, &f->waiters);
+    }
+    return 0;
+}
+
+/* The list of a broadcast's results. */
+static PyObject *
+decode_results(py_state *st, const c4_call *value)
+{
+    const unsigned char *p = value->data, *end = p + value->len;
+    PyObject *list = PyList_New(0);
+
+    while (list && (size_t)(end - p) >= sizeof(c4_result)) {
+        c4_result r;
+        PyObject *o;
+
+        memcpy(&r, p, sizeof(r));
+        p += sizeof(r);
+        o = r.len <= (uint64_t)(end - p) ? py_dec_one(st, p, r.len, false) : NULL;
+        if (!o || PyList_Append(list, o))
+            Py_CLEAR(list);
+        Py_XDECREF(o);
+        p += r.len < (uint64_t)(end - p) ? (r.len + 15) & ~(uint64_t)15 : (uint64_t)(end - p);
+        if (p > end)
+            break;
+    }
+    return list;
+}
+
+c4_err
+py_future_got(c4_pe *pe, void *arg, const c4_call *value, unsigned flags)
+{
+    py_state *st = c4_user(pe);
+    py_future *f = arg;
+    PyObject *o;
+
+    if (value->ref)
+        o = Py_NewRef((PyObject *)value->ref);
+    else if (flags & C4_VALUE_RESULTS)
+        o = decode_results(st, value);
+    else
+        o = py_dec_one(st, value->data, value->len, true);
+    if (value->ref)
+        Py_DECREF((PyObject *)value->ref);
+    if (!o || py_future_put(f, o))
+        py_uncaught(st, NULL, NULL);
+    Py_XDECREF(o);
+    if (f->ready)
+        Py_DECREF(f);                       /* the runtime forgets it now */
+    return C4_OK;
+}
+
+int
+py_future_give(py_state *st, c4_future id, PyObject *value)
+{
+    const struct iovec *iov;
+    py_enc *e;
+    c4_err err = C4_ENOMEM;
+    int niov;
+
+    if (st->by_ref) {
+        Py_INCREF(value);
+        err = c4_future_send_ref(st->pe, id, value, py_value_binding());
+        if (err)
+            Py_DECREF(value);
+        if (err && err != C4_EREMOTE)
+            py_raise(st, err);
+        if (err != C4_EREMOTE)
+            return err ? -1 : 0;
+    }
+    e = py_enc_begin(st);
+    if (!e)
+        return -1;
+    if ((PyExceptionInstance_Check(value) ? py_enc_exception(e, value)
+         : py_enc_args(e, &value, 1, NULL)) == 0 && (iov = py_enc_iov(e, &niov)) != NULL) {
+        err = c4_future_sendv_flags(st->pe, id, iov, niov, 0);
+        if (err)
+            py_raise(st, err);
+    } else {
+        err = C4_EUSER;
+    }
+    py_enc_end(e);
+    return err ? -1 : 0;
+}
+
+/* ---- Methods ------------------------------------------------------------------------------ */
+
+static int
+need_home(const py_future *f)
+{
+    if (f->home)
+        return 0;
+    PyErr_SetString(f->st->error, "only coroutines of the PE that created a Future can wait "
+                    "for it; a copy on another PE can only send");
+    return -1;
+}
+
+int
+py_future_wait(py_future *f)
+{
+    py_state *st = f->st;
+    int r = 0;
+
+    if (f->ready)
+        return 0;
+    if (need_home(f) || py_need_pe(st) || py_co_check(st))
+        return -1;
+    if (py_waiters_add(&f->waiters, st->cur))
+        return -1;
+    Py_INCREF(f);
+    while (r == 0 && !f->ready)
+        r = py_co_block(st, "a future", NULL);
+    py_waiters_remove(&f->waiters, st->cur);
+    Py_DECREF(f);
+    return r;
+}
+
+static PyObject *
+future_get(PyObject *self, PyObject *unused)
+{
+    py_future *f = (py_future *)self;
+
+    (void)unused;
+    if (py_future_wait(f))
+        return NULL;
+    if (f->error) {
+        PyErr_SetObject((PyObject *)Py_TYPE(f->error), f->error);
+        return NULL;
+    }
+    return Py_NewRef(f->value ? f->value : Py_None);
+}
+
+static PyObject *
+future_wait_ready(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return py_future_wait((py_future *)self) ? NULL : Py_NewRef(Py_None);
+}
+
+/* From another thread than the PE's: queued, and the PE is woken. */
+static PyObject *
+send_from_thread(py_future *f, PyObject *value)
+{
+    py_state *st = f->st;
+    py_enc *e = py_enc_begin(st);
+    unsigned char *flat = NULL;
+    c4_err err = C4_ENOMEM;
+
+    if (!e)
+        return NULL;
+    if (py_enc_args(e, &value, 1, NULL)) {
+        py_enc_end(e);
+        return NULL;
+    }
+    flat = PyMem_Malloc(py_enc_size(e));
+    if (flat) {
+        py_enc_copy(e, flat);
+        err = c4_future_post(st->pe, f->id, flat, py_enc_size(e));
+    }
+    PyMem_Free(flat);
+    py_enc_end(e);
+    if (err) {
+        PyErr_SetString(st->error, c4_strerror(err));
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+send_value(py_future *f, PyObject *value)
+{
+    py_state *st = f->st;
+    uint64_t stamp;
+    int r;
+
+    if (st->pe && PyThreadState_GetUnchecked() != st->ts)
+        return send_from_thread(f, value);
+    if (py_need_pe(st))
+        return NULL;
+    stamp = c4_send_begin(st->pe);
+    r = py_future_give(st, f->id, value);
+    if (stamp)
+        c4_send_end(st->pe, stamp);
+    return r ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+future_send(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    if (n > 1) {
+        PyErr_SetString(PyExc_TypeError, "send() takes at most 1 argument");
+        return NULL;
+    }
+    return send_value((py_future *)self, n ? args[0] : Py_None);
+}
+
+static PyObject *
+future_call(PyObject *self, PyObject *args, PyObject *kw)
+{
+    static char *names[] = { "value", NULL };
+    PyObject *value = Py_None;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "|O", names, &value))
+        return NULL;
+    return send_value((py_future *)self, value);
+}
+
+static PyObject *
+future_is_ready(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((py_future *)self)->ready);
+}
+
+static PyObject *
+future_fid(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(((py_future *)self)->id);
+}
+
+static PyObject *
+future_richcompare(PyObject *a, PyObject *b, int op)
+{
+    if ((op != Py_EQ && op != Py_NE) || Py_TYPE(a) != Py_TYPE(b))
+        Py_RETURN_NOTIMPLEMENTED;
+    return PyBool_FromLong((((py_future *)a)->id == ((py_future *)b)->id) == (op == Py_EQ));
+}
+
+static Py_hash_t
+future_hash(PyObject *self)
+{
+    Py_hash_t h = (Py_hash_t)(((py_future *)self)->id * 0x9e3779b97f4a7c15u >> 1);
+
+    return h == -1 ? -2 : h;
+}
+
+static PyObject *
+future_repr(PyObject *self)
+{
+    py_future *f = (py_future *)self;
+
+    return PyUnicode_FromFormat("<Future fid=%llu %u of %u values%s>", (unsigned long long)f->id,
+                                f->got, f->nvalues, f->home ? "" : ", of another PE");
+}
+
+static PyObject *
+future_reduce(PyObject *self, PyObject *unused)
+{
+    py_future *f = (py_future *)self;
+    PyObject *load = PyObject_GetAttrString(f->st->mod, "_future"), *r = NULL;
+
+    (void)unused;
+    if (load)
+        r = Py_BuildValue("(O(K))", load, (unsigned long long)f->id);
+    Py_XDECREF(load);
+    return r;
+}
+
+static PyObject *
+future_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
+{
+    static char *names[] = { "num_vals", "store", NULL };
+    py_state *st = py_state_of_type(type);
+    int nvalues = 1, store = 0;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "|ip", names, &nvalues, &store))
+        return NULL;
+    if (py_need_pe(st) || py_co_check(st))
+        return NULL;
+    if (nvalues < 1) {
+        PyErr_SetString(PyExc_ValueError, "a Future needs at least one value");
+        return NULL;
+    }
+    return (PyObject *)py_future_new(st, (uint32_t)nvalues);
+}
+
+/* ---- Futures in messages --------------------------------------------------------------------- */
+
+int
+py_future_encode(py_enc *e, py_future *f)
+{
+    py_state *st = e->st;
+
+    if (f->home && !f->exported && !f->ready) {
+        PyObject *key = PyLong_FromUnsignedLongLong(f->id), *where = PyLong_FromVoidPtr(f);
+        int r = key && where ? PyDict_SetItem(st->exported, key, where) : -1;
+
+        Py_XDECREF(key);
+        Py_XDECREF(where);
+        if (r)
+            return -1;
+        f->exported = true;
+    }
+    return py_enc_raw(e, &f->id, sizeof(f->id));
+}
+
+static PyObject *
+future_of(py_state *st, c4_future id)
+{
+    PyObject *key = PyLong_FromUnsignedLongLong(id), *where;
+    py_future *f;
+
+    if (!key)
+        return NULL;
+    where = PyDict_GetItemWithError(st->exported, key);
+    Py_DECREF(key);
+    if (where)
+        return Py_NewRef((PyObject *)PyLong_AsVoidPtr(where));
+    f = future_alloc(st);
+    if (f) {
+        f->id = id;
+        f->nvalues = 1;
+    }
+    return (PyObject *)f;
+}
+
+PyObject *
+py_future_decode(py_dec *d)
+{
+    c4_future id;
+
+    return py_dec_take(d, &id, sizeof(id)) ? NULL : future_of(d->st, id);
+}
+
+static PyObject *
+future_from_id(PyObject *mod, PyObject *arg)
+{
+    unsigned long long id = PyLong_AsUnsignedLongLong(arg);
+
+    return PyErr_Occurred() ? NULL : future_of(PyModule_GetState(mod), id);
+}
+
+static PyMethodDef future_functions[] = {
+    { "_future", future_from_id, METH_O, "The future with this number." },
+    { NULL, NULL, 0, NULL }
+};
+
+static PyMethodDef future_methods[] = {
+    { "get", future_get, METH_NOARGS, "Suspends until the values came; returns or raises." },
+    { "send", (PyCFunction)(void (*)(void))future_send, METH_FASTCALL, "send(value=None)" },
+    { "ready", future_is_ready, METH_NOARGS, "Have all values come?" },
+    { "waitReady", future_wait_ready, METH_NOARGS, "Suspends until the values came." },
+    { "__reduce__", future_reduce, METH_NOARGS, NULL },
+    { NULL, NULL, 0, NULL }
+};
+
+static PyGetSetDef future_getset[] = {
+    { "fid", future_fid, NULL, "Number of the future.", NULL },
+    { NULL, NULL, NULL, NULL, NULL }
+};
+
+static PyType_Slot future_slots[] = {
+    { Py_tp_dealloc, future_dealloc },
+    { Py_tp_new, future_py_new },
+    { Py_tp_call, future_call },
+    { Py_tp_repr, future_repr },
+    { Py_tp_richcompare, future_richcompare },
+    { Py_tp_hash, future_hash },
+    { Py_tp_methods, future_methods },
+    { Py_tp_getset, future_getset },
+    { Py_tp_doc, "Future(num_vals=1): a value, or several, that will be sent." },
+    { 0, NULL }
+};
+
+static PyType_Spec future_spec = {
+    .name = "charm4py.threads.Future", .basicsize = sizeof(py_future), .slots = future_slots,
+    .flags = Py_TPFLAGS_DEFAULT,
+};
+
+int
+py_future_init_type(PyObject *mod, py_state *st)
+{
+    st->future_type = (PyTypeObject *)PyType_FromModuleAndSpec(mod, &future_spec, NULL);
+    if (!st->future_type || PyModule_AddFunctions(mod, future_functions))
+        return -1;
+    return PyModule_AddObjectRef(mod, "Future", (PyObject *)st->future_type);
+}

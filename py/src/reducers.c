@@ -1,0 +1,777 @@
+/*
+ * reducers.c - reductions of Python values, as one reducer of the runtime.
+ *
+ * Each contribution says what it is, so all kinds share one reducer number:
+ *
+ *   NOP      nothing; vanishes beside any other kind
+ *   NUMBERS  op, type character, shape, items: folded in C
+ *   GATHER   records of (index, encoded value): sorted by index at the root
+ *   OBJECTS  name of a Python reducer, records of encoded values: a PE applies
+ *            the function to what it has before it sends its partial result
+ *
+ * The result is encoded as arguments, since its callback is a call or a future.
+ */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c4py.h"
+
+enum kind { KIND_NOP, KIND_NUMBERS, KIND_GATHER, KIND_OBJECTS };
+
+/* Numbers as in charm4py/reduction.py. */
+enum op { OP_NOP, OP_SUM, OP_PRODUCT, OP_MAX, OP_MIN, OP_AND, OP_OR, OP_XOR, OP_GATHER, OP_CUSTOM };
+
+typedef struct head {
+    uint8_t  kind, op;
+    char     type;                          /* NUMBERS: as in NumPy */
+    uint8_t  ndim;
+    uint32_t nname;                         /* OBJECTS: bytes of the name that follows */
+    uint64_t nbytes;                        /* NUMBERS: bytes of items */
+} head;
+
+typedef struct record {
+    c4_index index;                         /* GATHER */
+    uint64_t nbytes;                        /* data follows, padded to 8 */
+} record;
+
+static size_t
+padded(size_t n)
+{
+    return (n + 7) & ~(size_t)7;
+}
+
+/* ---- Folding numbers --------------------------------------------------------------- */
+
+/* Contributions may lie at any address: hence types of alignment 1. */
+#define FOLD(name, ctype) \
+    typedef ctype __attribute__((aligned(1), may_alias)) name##_any; \
+    static void \
+    fold_##name(enum op op, void *acc, const void *in, size_t nbytes) \
+    { \
+        name##_any *a = acc; \
+        const name##_any *x = in; \
+        size_t n = nbytes / sizeof(*a); \
+        switch (op) { \
+        case OP_SUM: \
+            for (size_t i = 0; i < n; i++) \
+                a[i] = (ctype)(a[i] + x[i]); \
+            break; \
+        case OP_PRODUCT: \
+            for (size_t i = 0; i < n; i++) \
+                a[i] = (ctype)(a[i] * x[i]); \
+            break; \
+        case OP_MAX: \
+            for (size_t i = 0; i < n; i++) \
+                a[i] = x[i] > a[i] ? x[i] : a[i]; \
+            break; \
+        default: \
+            for (size_t i = 0; i < n; i++) \
+                a[i] = x[i] < a[i] ? x[i] : a[i]; \
+            break; \
+        } \
+    }
+
+/* Sums of signed integers wrap: they are added as unsigned ones. */
+FOLD(i8, int8_t)
+FOLD(u8, uint8_t)
+FOLD(i16, int16_t)
+FOLD(u16, uint16_t)
+FOLD(i32, int32_t)
+FOLD(u32, uint32_t)
+FOLD(i64, int64_t)
+FOLD(u64, uint64_t)
+FOLD(f32, float)
+FOLD(f64, double)
+FOLD(fld, long double)
+
+static void
+fold_logical(enum op op, void *acc, const void *in, size_t n)
+{
+    uint8_t *a = acc;
+    const uint8_t *x = in;
+
+    for (size_t i = 0; i < n; i++)
+        a[i] = op == OP_AND ? a[i] && x[i] : op == OP_OR ? a[i] || x[i] : !a[i] != !x[i];
+}
+
+typedef void (*fold_fn)(enum op, void *, const void *, size_t);
+
+static fold_fn
+fold_of(char type)
+{
+    switch (type) {
+    case '?': return fold_logical;
+    case 'b': return fold_i8;
+    case 'B': return fold_u8;
+    case 'h': return fold_i16;
+    case 'H': return fold_u16;
+    case 'i': return fold_i32;
+    case 'I': return fold_u32;
+    case 'l': return sizeof(long) == 8 ? fold_i64 : fold_i32;
+    case 'L': return sizeof(long) == 8 ? fold_u64 : fold_u32;
+    case 'q': return fold_i64;
+    case 'Q': return fold_u64;
+    case 'f': return fold_f32;
+    case 'd': return fold_f64;
+    case 'g': return fold_fld;
+    default: return NULL;
+    }
+}
+
+/* ---- Contributions ---------------------------------------------------------------------- */
+
+typedef struct contribution {
+    head       h;
+    Py_ssize_t shape[32];
+    py_enc    *e;                           /* all after the head */
+    PyObject  *data;                        /* owned; after preprocessing */
+} contribution;
+
+static int
+no_reducer(void)
+{
+    PyErr_SetString(PyExc_AssertionError, "Could not find a valid reducer. Check that datatype "
+                    "matches the operator");
+    return -1;
+}
+
+/* bool with the logical operators, all else with the others. */
+static bool
+suits(char type, enum op op)
+{
+    return fold_of(type) && (type == '?') == (op >= OP_AND && op <= OP_XOR);
+}
+
+static int
+put_numbers(contribution *c, char type, int ndim, const Py_ssize_t *shape, const void *data,
+            size_t nbytes)
+{
+    if (!suits(type, (enum op)c->h.op))
+        return no_reducer();
+    c->h.kind = KIND_NUMBERS;
+    c->h.type = type;
+    c->h.ndim = (uint8_t)ndim;
+    c->h.nbytes = nbytes;
+    return py_enc_raw(c->e, shape, (size_t)ndim * sizeof(*shape)) ||
+           py_enc_raw(c->e, data, nbytes) ? -1 : 0;
+}
+
+/* Type character of a Python number, 0 for other objects. */
+static char
+scalar_type(PyObject *o)
+{
+    if (PyBool_Check(o))
+        return '?';
+    if (PyLong_CheckExact(o))
+        return 'q';
+    return PyFloat_CheckExact(o) ? 'd' : 0;
+}
+
+static int
+put_item(py_enc *e, char type, PyObject *o)
+{
+    unsigned char b = o == Py_True;
+    long long i;
+    double f;
+
+    if (type == '?')
+        return py_enc_raw(e, &b, 1);
+    if (type == 'd') {
+        f = PyFloat_AS_DOUBLE(o);
+        return py_enc_raw(e, &f, sizeof(f));
+    }
+    i = PyLong_AsLongLong(o);
+    if (i == -1 && PyErr_Occurred())
+        return -1;
+    return py_enc_raw(e, &i, sizeof(i));
+}
+
+static int
+put_objects(py_state *st, contribution *c, PyObject *name)
+{
+    const unsigned char zeros[8] = { 0 };
+    Py_ssize_t nname;
+    const char *s = PyUnicode_AsUTF8AndSize(name, &nname);
+    py_enc *value = s ? py_enc_begin(st) : NULL;
+    record r = { .nbytes = 0 };
+    int err = -1;
+
+    if (!value)
+        return -1;
+    c->h.kind = KIND_OBJECTS;
+    c->h.nname = (uint32_t)nname;
+    if (py_enc_args(value, &c->data, 1, NULL) == 0) {
+        r.nbytes = py_enc_size(value);
+        err = py_enc_raw(c->e, s, (size_t)nname);
+        if (!err)
+            err = py_enc_raw(c->e, zeros, padded((size_t)nname) - (size_t)nname);
+        if (!err)
+            err = py_enc_raw(c->e, &r, sizeof(r));
+        for (int i = 0, n = 0; !err && i < 1; i++) {
+            const struct iovec *iov = py_enc_iov(value, &n);
+
+            for (int k = 0; !err && k < n; k++)
+                err = py_enc_raw(c->e, iov[k].iov_base, iov[k].iov_len);
+        }
+        if (!err)
+            err = py_enc_raw(c->e, zeros, padded(r.nbytes) - r.nbytes);
+    }
+    py_enc_end(value);
+    return err;
+}
+
+static int
+put_gather(py_state *st, contribution *c, const py_chare *self)
+{
+    const unsigned char zeros[8] = { 0 };
+    py_enc *value = py_enc_begin(st);
+    record r = { .index = c4_index_of(st->pe, self->who) };
+    const struct iovec *iov;
+    int err = -1, n;
+
+    if (!value)
+        return -1;
+    c->h.kind = KIND_GATHER;
+    if (py_enc_args(value, &c->data, 1, NULL) == 0 && (iov = py_enc_iov(value, &n)) != NULL) {
+        r.nbytes = py_enc_size(value);
+        err = py_enc_raw(c->e, &r, sizeof(r));
+        for (int k = 0; !err && k < n; k++)
+            err = py_enc_raw(c->e, iov[k].iov_base, iov[k].iov_len);
+        if (!err)
+            err = py_enc_raw(c->e, zeros, padded(r.nbytes) - r.nbytes);
+    }
+    py_enc_end(value);
+    return err;
+}
+
+static const char *const op_names[] = {
+    "nop", "sum", "product", "max", "min", "logical_and", "logical_or", "logical_xor", "gather"
+};
+
+/* Objects that only Python knows how to add, multiply or compare. */
+static int
+put_by_python(py_state *st, contribution *c)
+{
+    PyObject *name;
+    int r;
+
+    if (c->h.op >= OP_AND)
+        return no_reducer();
+    name = PyUnicode_FromString(op_names[c->h.op]);
+    r = name ? put_objects(st, c, name) : -1;
+    Py_XDECREF(name);
+    return r;
+}
+
+static int
+put_list(py_state *st, contribution *c)
+{
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(c->data);
+    char type = n ? scalar_type(PySequence_Fast_GET_ITEM(c->data, 0)) : 0;
+
+    for (Py_ssize_t i = 1; type && i < n; i++)
+        if (scalar_type(PySequence_Fast_GET_ITEM(c->data, i)) != type)
+            type = 0;
+    if (!type)
+        return put_by_python(st, c);
+    if (!suits(type, (enum op)c->h.op))
+        return no_reducer();
+    c->h.kind = KIND_NUMBERS;
+    c->h.type = type;
+    c->h.ndim = 1;
+    c->h.nbytes = (uint64_t)n * (type == '?' ? 1 : 8);
+    if (py_enc_raw(c->e, &n, sizeof(n)))
+        return -1;
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (put_item(c->e, type, PySequence_Fast_GET_ITEM(c->data, i)))
+            return -1;
+    return 0;
+}
+
+/* array.array and the like: one dimension of a plain type. */
+static int
+put_buffer(py_state *st, contribution *c)
+{
+    Py_buffer view;
+    Py_ssize_t n;
+    int r;
+
+    if (PyObject_GetBuffer(c->data, &view, PyBUF_CONTIG_RO | PyBUF_FORMAT)) {
+        PyErr_Clear();
+        return put_by_python(st, c);
+    }
+    if (view.ndim != 1 || !view.format || view.format[0] == 0 || view.format[1] ||
+        !fold_of(view.format[0])) {
+        PyBuffer_Release(&view);
+        return put_by_python(st, c);
+    }
+    n = view.len / view.itemsize;
+    r = put_numbers(c, view.format[0], 1, &n, view.buf, (size_t)view.len);
+    PyBuffer_Release(&view);
+    return r;
+}
+
+static int
+put_array(py_state *st, contribution *c)
+{
+    py_nd_view v;
+    int r = py_nd_look(st, c->data, &v);
+
+    if (r < 0)
+        return -1;
+    if (r == 0)
+        return PyObject_CheckBuffer(c->data) && !PyBytes_Check(c->data) ? put_buffer(st, c)
+                                                                         : put_by_python(st, c);
+    if (!fold_of(v.type)) {                 /* half precision, complex */
+        r = put_by_python(st, c);
+    } else {
+        r = put_numbers(c, v.type, v.ndim, v.shape, v.data, v.nbytes);
+    }
+    Py_DECREF(v.owner);
+    return r;
+}
+
+static int
+put_builtin(py_state *st, contribution *c)
+{
+    char type = scalar_type(c->data);
+
+    if (type) {
+        if (!suits(type, (enum op)c->h.op))
+            return no_reducer();
+        c->h.kind = KIND_NUMBERS;
+        c->h.type = type;
+        c->h.nbytes = type == '?' ? 1 : 8;
+        return put_item(c->e, type, c->data);
+    }
+    if (PyList_CheckExact(c->data) || PyTuple_CheckExact(c->data))
+        return put_list(st, c);
+    return put_array(st, c);
+}
+
+/* Built-in reducers are tuples (name, number). */
+static int
+builtin_op(PyObject *reducer)
+{
+    if (reducer == Py_None)
+        return OP_NOP;
+    if (PyTuple_CheckExact(reducer) && PyTuple_GET_SIZE(reducer) == 2 &&
+        PyLong_CheckExact(PyTuple_GET_ITEM(reducer, 1))) {
+        long op = PyLong_AsLong(PyTuple_GET_ITEM(reducer, 1));
+
+        if (op >= OP_NOP && op <= OP_GATHER)
+            return (int)op;
+    }
+    return OP_CUSTOM;
+}
+
+/* The package checks the function and preprocesses: (name, data). */
+static int
+put_custom(py_state *st, contribution *c, py_chare *self, PyObject *reducer)
+{
+    PyObject *pair = PyObject_CallFunctionObjArgs(st->reducer_prepare, reducer, c->data, self,
+                                                  NULL);
+    int r;
+
+    if (!pair)
+        return -1;
+    Py_SETREF(c->data, Py_NewRef(PyTuple_GET_ITEM(pair, 1)));
+    r = put_objects(st, c, PyTuple_GET_ITEM(pair, 0));
+    Py_DECREF(pair);
+    return r;
+}
+
+static int
+contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback *cb)
+{
+    py_state *st = self->cls->st;
+    contribution c = { .h = { .op = (uint8_t)builtin_op(reducer) } };
+    unsigned char *flat;
+    c4_err err = C4_ENOMEM;
+    int r = 0;
+
+    c.e = py_enc_begin(st);
+    if (!c.e)
+        return -1;
+    c.data = Py_NewRef(data);
+    r = py_enc_raw(c.e, &c.h, sizeof(c.h));
+    if (r == 0 && c.h.op == OP_GATHER)
+        r = put_gather(st, &c, self);
+    else if (r == 0 && c.h.op == OP_CUSTOM)
+        r = put_custom(st, &c, self, reducer);
+    else if (r == 0 && c.h.op != OP_NOP)
+        r = put_builtin(st, &c);
+    if (r == 0) {
+        flat = c.e->buf;                    /* nothing is outside of it */
+        memcpy(flat, &c.h, sizeof(c.h));
+        err = c4_reduce_for(st->pe, self->who, st->reducer, flat, c.e->len, cb);
+        if (err)
+            py_raise(st, err);
+    }
+    Py_DECREF(c.data);
+    py_enc_end(c.e);
+    return r || err ? -1 : 0;
+}
+
+PyObject *
+py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer)
+{
+    c4_callback cb;
+
+    if (!PyCallable_Check(callback)) {
+        PyErr_SetString(PyExc_AssertionError, "the callback of a reduction must be callable");
+        return NULL;
+    }
+    if (py_callback(self->cls->st, callback, &cb) || contribute(self, data, reducer, &cb))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- allreduce ------------------------------------------------------------------------------ */
+
+/* The result is broadcast; each element keeps its futures in order, and results
+ * of one collection come in the order of the reductions. */
+PyObject *
+py_allreduce(py_chare *self, PyObject *data, PyObject *reducer)
+{
+    py_state *st = self->cls->st;
+    unsigned entry = 0;
+    c4_callback cb;
+    py_future *f;
+
+    if (py_co_check(st))
+        return NULL;
+    while (entry < self->cls->nmethods && self->cls->methods[entry]->action != PY_DO_DEPOSIT)
+        entry++;
+    cb = self->kind == PY_KIND_GROUP || self->kind == PY_KIND_ARRAY
+        ? c4_cb_bcast(self->who.coll, entry) : c4_cb_send(self->who, entry);
+    if (!self->deposits && !(self->deposits = PyList_New(0)))
+        return NULL;
+    f = py_future_new(st, 1);
+    if (!f)
+        return NULL;
+    if (PyList_Append(self->deposits, (PyObject *)f) || contribute(self, data, reducer, &cb)) {
+        Py_DECREF(f);
+        return NULL;
+    }
+    return (PyObject *)f;
+}
+
+int
+py_reducer_deposit(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_t n)
+{
+    PyObject *value = n ? args[0] : Py_None;
+    py_future *f;
+    int r;
+
+    if (!obj->deposits || PyList_GET_SIZE(obj->deposits) == 0) {
+        PyErr_SetString(st->error, "the result of an allreduce came that nobody waits for");
+        return -1;
+    }
+    f = (py_future *)Py_NewRef(PyList_GET_ITEM(obj->deposits, 0));
+    r = PyList_SetSlice(obj->deposits, 0, 1, NULL);
+    if (r == 0 && f->home && !f->ready) {
+        r = py_future_put(f, value);
+        c4_future_drop(st->pe, f->id);
+        Py_DECREF(f);                       /* what the runtime held */
+    } else if (r == 0) {
+        r = py_future_give(st, f->id, value);
+    }
+    Py_DECREF(f);
+    return r;
+}
+
+/* ---- The runtime's side ------------------------------------------------------------------------ */
+
+static c4_err
+mismatch(c4_pe *pe)
+{
+    return c4_fail(pe, C4_EUSER, "the members of a collection contributed to the same reduction "
+                   "with different reducers, types or shapes");
+}
+
+static c4_err
+merge_numbers(c4_pe *pe, c4_buf *acc, const head *h, const void *data, size_t len)
+{
+    head a;
+    size_t before = sizeof(a) + h->ndim * sizeof(Py_ssize_t);
+
+    memcpy(&a, acc->data, sizeof(a));
+    if (memcmp(&a, h, sizeof(a)) || acc->len != len || len < before + h->nbytes ||
+        memcmp(acc->data + sizeof(a), (const char *)data + sizeof(a), before - sizeof(a)))
+        return mismatch(pe);
+    fold_of(h->type)((enum op)h->op, acc->data + before, (const char *)data + before,
+                     h->nbytes);
+    return C4_OK;
+}
+
+static c4_err
+merge(c4_pe *pe, c4_buf *acc, const void *data, size_t len)
+{
+    head h, a = { .kind = KIND_NOP };
+
+    if (len < sizeof(h))
+        return c4_fail(pe, C4_EFORMAT, "malformed contribution to a reduction");
+    memcpy(&h, data, sizeof(h));
+    if (acc->len >= sizeof(a)) {
+        memcpy(&a, acc->data, sizeof(a));
+        if (h.kind == KIND_NOP)
+            return C4_OK;
+        if (a.kind == KIND_NOP)
+            acc->len = 0;
+    }
+    if (acc->len == 0)
+        return c4_buf_add(acc, data, len);
+    if (a.kind != h.kind || a.op != h.op || a.nname != h.nname)
+        return mismatch(pe);
+    if (h.kind == KIND_NUMBERS)
+        return merge_numbers(pe, acc, &h, data, len);
+    if (h.nname && memcmp(acc->data + sizeof(h), (const char *)data + sizeof(h), h.nname))
+        return mismatch(pe);
+    return c4_buf_add(acc, (const char *)data + sizeof(h) + padded(h.nname),
+                      len - sizeof(h) - padded(h.nname));
+}
+
+/* The records of a GATHER or OBJECTS buffer, decoded. */
+static PyObject *
+decode_records(py_state *st, const c4_buf *acc, const head *h)
+{
+    size_t at = sizeof(*h) + padded(h->nname);
+    PyObject *list = PyList_New(0);
+
+    while (list && acc->len - at >= sizeof(record)) {
+        record r;
+        PyObject *o;
+
+        memcpy(&r, acc->data + at, sizeof(r));
+        at += sizeof(r);
+        o = py_dec_one(st, acc->data + at, r.nbytes, false);
+        if (!o || PyList_Append(list, o))
+            Py_CLEAR(list);
+        Py_XDECREF(o);
+        at += padded(r.nbytes);
+    }
+    return list;
+}
+
+/* Applies the Python reducer to all records: the value, new reference. */
+static PyObject *
+apply(py_state *st, const c4_buf *acc, const head *h, bool final)
+{
+    PyObject *list = decode_records(st, acc, h), *r = NULL, *name;
+
+    name = list ? PyUnicode_FromStringAndSize((const char *)acc->data + sizeof(*h), h->nname)
+                : NULL;
+    if (name)
+        r = PyObject_CallFunctionObjArgs(st->reducer_apply, name, list,
+                                         final ? Py_True : Py_False, NULL);
+    Py_XDECREF(name);
+    Py_XDECREF(list);
+    return r;
+}
+
+static c4_err
+user_error(py_state *st)
+{
+    py_uncaught(st, NULL, NULL);
+    return C4_OK;                           /* the job ends with the right status */
+}
+
+/* acc becomes what e holds. */
+static c4_err
+replace(c4_buf *acc, py_enc *e, size_t keep)
+{
+    const struct iovec *iov;
+    c4_err err = C4_OK;
+    int n;
+
+    acc->len = keep;
+    iov = py_enc_iov(e, &n);
+    for (int i = 0; i < n && !err; i++)
+        err = c4_buf_add(acc, iov[i].iov_base, iov[i].iov_len);
+    return err;
+}
+
+static c4_err
+combine(c4_pe *pe, c4_buf *acc)
+{
+    py_state *st = c4_user(pe);
+    const unsigned char zeros[8] = { 0 };
+    record r = { .nbytes = 0 };
+    PyObject *value;
+    py_enc *e;
+    c4_err err;
+    size_t keep;
+    head h;
+
+    memcpy(&h, acc->data, sizeof(h));
+    if (acc->len < sizeof(h) || h.kind != KIND_OBJECTS)
+        return C4_OK;
+    keep = sizeof(h) + padded(h.nname);
+    memcpy(&r, acc->data + keep, sizeof(r));
+    if (acc->len == keep + sizeof(r) + padded(r.nbytes))
+        return C4_OK;                       /* one contribution is its own result */
+    value = apply(st, acc, &h, false);
+    e = value ? py_enc_begin(st) : NULL;
+    if (!e || py_enc_args(e, &value, 1, NULL)) {
+        Py_XDECREF(value);
+        return user_error(st);
+    }
+    Py_DECREF(value);
+    r.nbytes = py_enc_size(e);
+    acc->len = keep;
+    err = c4_buf_add(acc, &r, sizeof(r));
+    if (!err)
+        err = replace(acc, e, keep + sizeof(r));
+    if (!err)
+        err = c4_buf_add(acc, zeros, padded(r.nbytes) - r.nbytes);
+    py_enc_end(e);
+    return err;
+}
+
+/* Numbers of one item are Python's, others arrays. */
+static PyObject *
+number_of(const head *h, const unsigned char *p)
+{
+    union { int8_t b; uint8_t B; int16_t h; uint16_t H; int32_t i; uint32_t I; int64_t q;
+            uint64_t Q; float f; double d; long double g; } v;
+
+    memcpy(&v, p, py_nd_itemsize(h->type) ? py_nd_itemsize(h->type) : h->nbytes);
+    switch (h->type) {
+    case '?': return PyLong_FromLong(v.B != 0);
+    case 'b': return PyLong_FromLong(v.b);
+    case 'B': return PyLong_FromLong(v.B);
+    case 'h': return PyLong_FromLong(v.h);
+    case 'H': return PyLong_FromLong(v.H);
+    case 'i': return PyLong_FromLong(v.i);
+    case 'I': return PyLong_FromUnsignedLong(v.I);
+    case 'L': case 'Q': return PyLong_FromUnsignedLongLong(v.Q);
+    case 'f': return PyFloat_FromDouble((double)v.f);
+    case 'd': return PyFloat_FromDouble(v.d);
+    case 'g': return PyFloat_FromDouble((double)v.g);
+    default: return PyLong_FromLongLong(v.q);
+    }
+}
+
+static PyObject *
+numbers_result(py_state *st, const c4_buf *acc, const head *h)
+{
+    const unsigned char *shape = acc->data + sizeof(*h);
+    const unsigned char *items = shape + h->ndim * sizeof(Py_ssize_t);
+    size_t item = h->type == '?' ? 1 : py_nd_itemsize(h->type);
+    PyObject *bytes, *dims, *r = NULL;
+    Py_ssize_t n[32];
+
+    if (item == 0)
+        item = 8;
+    if (h->nbytes == item)
+        return number_of(h, items);
+    memcpy(n, shape, h->ndim * sizeof(*n));
+    bytes = PyByteArray_FromStringAndSize((const char *)items, (Py_ssize_t)h->nbytes);
+    dims = PyTuple_New(h->ndim);
+    for (int i = 0; dims && i < h->ndim; i++)
+        PyTuple_SET_ITEM(dims, i, PyLong_FromSsize_t(n[i]));
+    if (bytes && dims)
+        r = PyObject_CallFunction(st->to_array, "OCO", bytes, h->type, dims);
+    Py_XDECREF(bytes);
+    Py_XDECREF(dims);
+    return r;
+}
+
+/* Position of a record, for sorting. */
+struct place {
+    c4_index index;
+    size_t   at;
+};
+
+static int
+by_index(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    for (int i = 0; i < x->index.n && i < y->index.n; i++)
+        if (x->index.at[i] != y->index.at[i])
+            return x->index.at[i] < y->index.at[i] ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Puts the records of acc into the order of their indexes. */
+static c4_err
+sort_records(c4_buf *acc)
+{
+    size_t n = 0, k = 0, at;
+    struct place *places;
+    c4_buf sorted = { NULL, 0, 0 };
+    record r;
+    c4_err err;
+
+    for (at = sizeof(head); at + sizeof(r) <= acc->len; at += sizeof(r) + padded(r.nbytes), n++)
+        memcpy(&r, acc->data + at, sizeof(r));
+    places = PyMem_Malloc((n ? n : 1) * sizeof(*places));
+    if (!places)
+        return C4_ENOMEM;
+    for (at = sizeof(head); k < n; at += sizeof(r) + padded(r.nbytes), k++) {
+        memcpy(&r, acc->data + at, sizeof(r));
+        places[k] = (struct place){ r.index, at };
+    }
+    qsort(places, n, sizeof(*places), by_index);
+    err = c4_buf_add(&sorted, acc->data, sizeof(head));
+    for (k = 0; k < n && !err; k++) {
+        memcpy(&r, acc->data + places[k].at, sizeof(r));
+        err = c4_buf_add(&sorted, acc->data + places[k].at, sizeof(r) + padded(r.nbytes));
+    }
+    PyMem_Free(places);
+    if (err) {
+        c4_buf_release(&sorted);
+        return err;
+    }
+    c4_buf_release(acc);
+    *acc = sorted;
+    return C4_OK;
+}
+
+static c4_err
+finish(c4_pe *pe, c4_buf *acc)
+{
+    py_state *st = c4_user(pe);
+    PyObject *value = NULL;
+    c4_err err = C4_OK;
+    py_enc *e;
+    head h;
+
+    if (acc->len < sizeof(h))
+        return C4_OK;
+    memcpy(&h, acc->data, sizeof(h));
+    if (h.kind == KIND_NOP) {
+        acc->len = 0;
+        return C4_OK;
+    }
+    if (h.kind == KIND_GATHER && (err = sort_records(acc)))
+        return err;
+    value = h.kind == KIND_NUMBERS ? numbers_result(st, acc, &h)
+          : h.kind == KIND_GATHER ? decode_records(st, acc, &h) : apply(st, acc, &h, true);
+    e = value ? py_enc_begin(st) : NULL;
+    if (e && py_enc_args(e, &value, 1, NULL) == 0)
+        err = replace(acc, e, 0);
+    else
+        err = user_error(st);
+    if (e)
+        py_enc_end(e);
+    Py_XDECREF(value);
+    return err;
+}
+
+static const c4_reducer reducer = {
+    .name = "charm4py", .merge = merge, .combine = combine, .finish = finish,
+};
+
+int
+py_reducers_register(py_state *st)
+{
+    c4_err err = c4_reducer_add(st->pe, &reducer, &st->reducer);
+
+    if (err)
+        py_raise(st, err);
+    return err ? -1 : 0;
+}

@@ -1,0 +1,428 @@
+/*
+ * send.c - calls of entry methods, and creation of collections.
+ *
+ * Cost of a call: to an element on this PE one tuple (no encoding) and the
+ * runtime's queue; to another PE the codec and one c4_sendv().  No allocation
+ * besides the tuple; a Future only where the caller asks for one.
+ */
+#include <string.h>
+
+#include "c4py.h"
+
+enum want { WANT_NOTHING, WANT_END, WANT_RESULT };
+
+/* ---- Arguments --------------------------------------------------------------- */
+
+/* ret and awaitable out of the keywords; others = how many remain. */
+static int
+parse_want(py_state *st, PyObject *const *values, PyObject *kwnames, enum want *want,
+           Py_ssize_t *others)
+{
+    *others = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        bool ret = PyUnicode_Compare(name, st->s_ret) == 0;
+
+        if (ret || PyUnicode_Compare(name, st->s_awaitable) == 0) {
+            int yes = PyObject_IsTrue(values[i]);
+
+            if (yes < 0)
+                return -1;
+            if (yes && ret)
+                *want = WANT_RESULT;
+            else if (yes && *want == WANT_NOTHING)
+                *want = WANT_END;
+        } else {
+            ++*others;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+keyword(PyObject *const *values, PyObject *kwnames, PyObject *name)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++)
+        if (PyUnicode_Compare(PyTuple_GET_ITEM(kwnames, i), name) == 0)
+            return values[i];
+    return NULL;
+}
+
+/* The value of parameter i that was not given by position; borrowed. */
+static PyObject *
+missing_arg(py_method *m, Py_ssize_t i, PyObject *const *values, PyObject *kwnames,
+            Py_ssize_t *used)
+{
+    PyObject *name = PyTuple_GET_ITEM(m->params, i);
+    PyObject *v = keyword(values, kwnames, name);
+    Py_ssize_t first = PyTuple_GET_SIZE(m->params);
+
+    if (v) {
+        ++*used;
+        return v;
+    }
+    if (m->defaults)
+        first -= PyTuple_GET_SIZE(m->defaults);
+    if (m->defaults && i >= first)
+        return PyTuple_GET_ITEM(m->defaults, i - first);
+    PyErr_Format(PyExc_AssertionError, "Value not found for parameter '%U' of entry method %s.%U",
+                 name, m->cls->short_name, m->name);
+    return NULL;
+}
+
+/* All arguments by position: a tuple. */
+static PyObject *
+place_keywords(py_method *m, PyObject *const *args, Py_ssize_t n, PyObject *kwnames,
+               Py_ssize_t others)
+{
+    Py_ssize_t nparams = m->params ? PyTuple_GET_SIZE(m->params) : n, used = 0;
+    PyObject *t = PyTuple_New(n > nparams ? n : nparams);
+
+    for (Py_ssize_t i = 0; t && i < PyTuple_GET_SIZE(t); i++) {
+        PyObject *v = i < n ? args[i] : missing_arg(m, i, args + n, kwnames, &used);
+
+        if (!v)
+            Py_CLEAR(t);
+        else
+            PyTuple_SET_ITEM(t, i, Py_NewRef(v));
+    }
+    if (t && used < others) {
+        PyErr_Format(PyExc_TypeError, "%s.%U() got an unexpected or repeated keyword argument",
+                     m->cls->short_name, m->name);
+        Py_CLEAR(t);
+    }
+    return t;
+}
+
+/* ---- Sending ------------------------------------------------------------------ */
+
+static PyObject *
+bad_index(py_proxy *p)
+{
+    PyObject *index = py_index_tuple(p->at, p->dims.n);
+    PyObject *dims = p->kind == PY_KIND_GROUP
+        ? Py_BuildValue("(I)", c4_npes(p->cls->st->pe))
+        : py_index_tuple(p->dims.at, p->dims.n);
+
+    if (index && dims)
+        PyErr_Format(PyExc_IndexError, "index %R is outside the %s of %s with sizes %R", index,
+                     p->kind == PY_KIND_GROUP ? "group" : "array", p->cls->short_name, dims);
+    Py_XDECREF(index);
+    Py_XDECREF(dims);
+    return NULL;
+}
+
+/* By reference to an element of this PE: C4_EREMOTE if it is not one. */
+static c4_err
+send_here(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_future done)
+{
+    py_state *st = p->cls->st;
+    PyObject *ref;
+    c4_err err;
+
+    if (p->remote && !c4_local(st->pe, py_target(p)))
+        return C4_EREMOTE;
+    ref = n ? PyTuple_New(n) : Py_NewRef(st->empty_tuple);
+    if (!ref)
+        return C4_ENOMEM;
+    for (Py_ssize_t i = 0; i < n; i++)
+        PyTuple_SET_ITEM(ref, i, Py_NewRef(args[i]));
+    err = c4_send_ref(st->pe, py_target(p), m->entry, ref, done);
+    if (err)
+        Py_DECREF(ref);
+    p->remote = err == C4_EREMOTE;
+    return err;
+}
+
+static int
+send_encoded(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_future done,
+             unsigned flags)
+{
+    py_state *st = p->cls->st;
+    py_enc_what what = { p->cls->short_name, PyUnicode_AsUTF8(m->name) };
+    py_enc *e = py_enc_begin(st);
+    const struct iovec *iov;
+    c4_err err = C4_OK;
+    int niov, r = -1;
+
+    if (!e)
+        return -1;
+    if (py_enc_args(e, args, n, &what) == 0 && (iov = py_enc_iov(e, &niov)) != NULL) {
+        if (p->elem)
+            err = c4_sendv(st->pe, py_target(p), m->entry, iov, niov, done);
+        else
+            err = c4_bcastv(st->pe, p->coll, m->entry, iov, niov, done, flags);
+        r = err ? -1 : 0;
+        if (err)
+            py_raise(st, err);
+    }
+    py_enc_end(e);
+    return r;
+}
+
+static int
+send_args(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_future done,
+          enum want want)
+{
+    py_state *st = p->cls->st;
+    uint64_t stamp = c4_send_begin(st->pe);
+    int r;
+
+    if (p->elem && st->by_ref) {
+        c4_err err = send_here(p, m, args, n, done);
+
+        if (err != C4_EREMOTE) {
+            if (stamp)
+                c4_send_end(st->pe, stamp);
+            if (err)
+                py_raise(st, err);
+            return err ? -1 : 0;
+        }
+    }
+    r = send_encoded(p, m, args, n, done, want == WANT_RESULT ? C4_BCAST_RESULTS : 0);
+    if (stamp)
+        c4_send_end(st->pe, stamp);
+    return r;
+}
+
+static PyObject *
+send_wanted(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, enum want want)
+{
+    py_state *st = p->cls->st;
+    py_future *f;
+
+    if (py_co_check(st))
+        return NULL;
+    f = py_future_new(st, 1);
+    if (!f)
+        return NULL;
+    f->results_of_bcast = want == WANT_RESULT && !p->elem;
+    if (send_args(p, m, args, n, f->id, want)) {
+        c4_future_drop(st->pe, f->id);
+        Py_DECREF(f);                       /* what the runtime held */
+        Py_CLEAR(f);
+    }
+    return (PyObject *)f;
+}
+
+PyObject *
+py_send(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
+{
+    enum want want = WANT_NOTHING;
+    PyObject *placed = NULL, *r = NULL;
+    Py_ssize_t others;
+
+    if (py_need_pe(p->cls->st))
+        return NULL;
+    if (p->bad)
+        return bad_index(p);
+    if (kwnames) {
+        if (parse_want(p->cls->st, args + n, kwnames, &want, &others))
+            return NULL;
+        if (others || (m->params && n < PyTuple_GET_SIZE(m->params))) {
+            placed = place_keywords(m, args, n, kwnames, others);
+            if (!placed)
+                return NULL;
+            args = &PyTuple_GET_ITEM(placed, 0);
+            n = PyTuple_GET_SIZE(placed);
+        }
+    }
+    if (want != WANT_NOTHING)
+        r = send_wanted(p, m, args, n, want);
+    else if (send_args(p, m, args, n, 0, want) == 0)
+        r = Py_NewRef(Py_None);
+    Py_XDECREF(placed);
+    return r;
+}
+
+/* ---- Creation ------------------------------------------------------------------- */
+
+/* Constructor arguments in one piece; *heap is to be freed, if not NULL. */
+static const void *
+flatten(py_enc *e, void **heap, size_t *len)
+{
+    *len = py_enc_size(e);
+    *heap = NULL;
+    if (!e->outside)
+        return e->buf;
+    *heap = PyMem_Malloc(*len);
+    if (!*heap) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    py_enc_copy(e, *heap);
+    return *heap;
+}
+
+static c4_err
+create_coll(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe,
+            const c4_opts *opts, c4_chare *out)
+{
+    c4_pe *pe = cls->st->pe;
+
+    if (kind == PY_KIND_GROUP)
+        return c4_group_new(pe, &cls->type, opts, &out->coll);
+    if (kind == PY_KIND_ARRAY)
+        return c4_array_new(pe, &cls->type, *dims, opts, &out->coll);
+    return c4_chare_new(pe, &cls->type, on_pe, opts, out);
+}
+
+static PyObject *
+create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe, c4_opts *opts)
+{
+    py_state *st = cls->st;
+    py_future *created = NULL;
+    c4_chare who = { 0, 0 };
+    py_proxy *p;
+    c4_err err;
+
+    if (py_co_can(st)) {
+        created = py_future_new(st, 1);
+        if (!created)
+            return NULL;
+        opts->created = created->id;
+    }
+    err = create_coll(cls, kind, dims, on_pe, opts, &who);
+    if (err) {
+        if (created) {
+            c4_future_drop(st->pe, created->id);
+            Py_DECREF(created);
+            Py_DECREF(created);
+        }
+        py_raise(st, err);
+        return NULL;
+    }
+    p = py_proxy_new(cls, kind, who.coll, dims);
+    if (!p) {
+        Py_XDECREF(created);
+        return NULL;
+    }
+    p->created = (PyObject *)created;
+    if (kind == PY_KIND_SINGLE || kind == PY_KIND_MAIN) {
+        p->elem = true;
+        p->key = who.idx;
+    }
+    return (PyObject *)p;
+}
+
+/* Makes sequence into arguments and encodes them. */
+static py_enc *
+encode_args(py_class *cls, PyObject *sequence)
+{
+    py_enc_what what = { cls->short_name, "__init__" };
+    PyObject *fast = PySequence_Fast(sequence, "args must be a sequence");
+    py_enc *e = fast ? py_enc_begin(cls->st) : NULL;
+
+    if (e && py_enc_args(e, PySequence_Fast_ITEMS(fast), PySequence_Fast_GET_SIZE(fast), &what)) {
+        py_enc_end(e);
+        e = NULL;
+    }
+    Py_XDECREF(fast);
+    return e;
+}
+
+static int
+parse_map(py_state *st, PyObject *map, c4_group *out)
+{
+    *out = 0;
+    if (map == Py_None)
+        return 0;
+    if (!py_proxy_check(st, map) || !((py_proxy *)map)->cls->is_map) {
+        PyErr_SetString(PyExc_TypeError, "map must be the proxy of a group of an ArrayMap class");
+        return -1;
+    }
+    *out = ((py_proxy *)map)->coll;
+    return 0;
+}
+
+/* create(cls, kind, args, dims, on_pe, map, at_sync): dims is a tuple. */
+PyObject *
+py_create(PyObject *mod, PyObject *args, PyObject *kw)
+{
+    static char *names[] = { "cls", "kind", "args", "dims", "on_pe", "map", "at_sync", NULL };
+    py_state *st = PyModule_GetState(mod);
+    PyObject *pycls, *ctor_args, *dims_arg, *map, *r = NULL;
+    int kind, on_pe, at_sync;
+    c4_index dims;
+    c4_opts opts = { 0 };
+    py_class *cls;
+    py_enc *e;
+    void *heap;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "OiOOiOp", names, &pycls, &kind, &ctor_args,
+                                     &dims_arg, &on_pe, &map, &at_sync))
+        return NULL;
+    if (py_need_pe(st) || py_index_parse(dims_arg, &dims) || parse_map(st, map, &opts.map))
+        return NULL;
+    cls = py_class_of(st, pycls);
+    if (!cls) {
+        if (!PyErr_Occurred())
+            PyErr_Format(st->error, "%R is not a registered chare class", pycls);
+        return NULL;
+    }
+    opts.at_sync = at_sync;
+    e = encode_args(cls, ctor_args);
+    if (!e)
+        return NULL;
+    opts.args = flatten(e, &heap, &opts.len);
+    if (opts.args)
+        r = create_encoded(cls, (enum py_kind)kind, &dims, on_pe, &opts);
+    PyMem_Free(heap);
+    py_enc_end(e);
+    return r;
+}
+
+PyObject *
+py_insert(PyObject *self, PyObject *args, PyObject *kw)
+{
+    static char *names[] = { "index", "args", "onPE", "useAtSync", NULL };
+    py_proxy *p = (py_proxy *)self;
+    py_state *st = p->cls->st;
+    PyObject *index_arg, *ctor_args = st->empty_tuple;
+    int on_pe = -1, at_sync = 0;
+    c4_err err = C4_ENOMEM;
+    c4_opts opts = { 0 };
+    c4_index index;
+    py_enc *e;
+    void *heap;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "O|Oip", names, &index_arg, &ctor_args, &on_pe,
+                                     &at_sync))
+        return NULL;
+    if (py_need_pe(st) || py_index_parse(index_arg, &index))
+        return NULL;
+    if (p->kind != PY_KIND_ARRAY || p->elem || index.n != p->dims.n) {
+        PyErr_SetString(PyExc_AssertionError, "Invalid index dimensions passed to ckInsert");
+        return NULL;
+    }
+    e = encode_args(p->cls, ctor_args);
+    if (!e)
+        return NULL;
+    opts.at_sync = at_sync;
+    opts.args = flatten(e, &heap, &opts.len);
+    if (opts.args) {
+        err = c4_insert(st->pe, p->coll, &index, on_pe, &opts);
+        if (err)
+            py_raise(st, err);
+    }
+    PyMem_Free(heap);
+    py_enc_end(e);
+    return err ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *
+py_done_inserting(PyObject *self, PyObject *unused)
+{
+    py_proxy *p = (py_proxy *)self;
+    c4_err err;
+
+    (void)unused;
+    if (py_need_pe(p->cls->st))
+        return NULL;
+    err = c4_done_inserting(p->cls->st->pe, p->coll);
+    if (err) {
+        py_raise(p->cls->st, err);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
