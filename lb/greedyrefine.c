@@ -60,12 +60,10 @@ place_all(const c4_lb_problem *p, struct work *w, double stay_s, uint32_t *pe_ne
 static void
 plan(const c4_lb_problem *p, struct work *w, double tolerance, uint32_t *pe_new)
 {
-    const double nobody_stays = -1, all_stay = 1e300;
+    const double nobody_stays = -1;
     double ideal_s = c4_lb_ideal(p);
     double limit_s = tolerance * place_all(p, w, nobody_stays, pe_new);
 
-    if (place_all(p, w, all_stay, pe_new) <= limit_s)
-        return;
     for (int i = 0; i < NBARS; i++)
         if (place_all(p, w, limit_s - (limit_s - ideal_s) * i / NBARS, pe_new) <= limit_s)
             return;

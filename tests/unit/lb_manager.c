@@ -2,11 +2,10 @@
  * records the step; a PE of our own stands in for the runtime's. */
 #include <math.h>
 #include <stdarg.h>
-#include <unistd.h>
 
 #include "lb/lb_record.h"
 #include "lb/manager.h"
-#include "lb_test.h"
+#include "plugin_build.h"
 #include "runtime/clock.h"
 #include "runtime/hooks.h"
 
@@ -390,6 +389,37 @@ a_failing_strategy_moves_nothing_and_is_told_once(void)
     detach(&pe);
 }
 
+/* A plugin that sends all objects to a PE: of the job or not, movable or not. */
+static void
+a_wrong_answer_is_not_carried_out(void)
+{
+    static const char *const wrong[] = { "1", "3", "4294967295" };
+
+    plugin_build("evil.so",
+                 "#include <stdlib.h>\n"
+                 "static const c4_lb_option opts[] = { { .name = \"to\", .initial = \"0\","
+                 " .help = \"PE\", .kind = C4_LB_UINT }, { 0 } };\n"
+                 "static c4_err solve(const c4_lb_problem *p, const void *o, uint32_t *n)\n"
+                 "{ for (uint32_t i = 0; i < p->nobjs; i++) n[i] = *(const uint32_t *)o; return C4_OK; }\n"
+                 "static const c4_lb evil = { .abi = C4_LB_ABI, .name = \"EvilLB\", .help = \"evil\","
+                 " .options = opts, .options_size = 4, .solve = solve };\n"
+                 "const c4_lb *const c4_lb_plugin[] = { &evil, NULL };\n");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        c4_pe pe = { 0 };
+        struct step s;
+        char words[256];
+
+        step_init(&s);
+        s.objs[5].movable = 0;
+        snprintf(words, sizeof(words), "+balancer %s/evil.so,to=%s", plugin_dir, wrong[i]);
+        CHECK(attach(&pe, words) == C4_OK, "%s", pe.error);
+        CHECK(decide(&pe, 0, &s) == C4_OK && s.nmoves == 0, "%s: %u moves", words, s.nmoves);
+        CHECK(pe.nlogs == 1 && strstr(recorded(&pe)->reason, "failed"), "%s", words);
+        free(s.moves);
+        detach(&pe);
+    }
+}
+
 static void
 within_the_period_nothing_moves(void)
 {
@@ -438,6 +468,8 @@ main(void)
     background_counts_unless_objects_only();
     the_same_seed_gives_the_same_moves();
     a_failing_strategy_moves_nothing_and_is_told_once();
+    plugin_build_begin();
+    a_wrong_answer_is_not_carried_out();
     within_the_period_nothing_moves();
     no_objects_and_one_pe_are_fine();
     return 0;

@@ -2,6 +2,7 @@
  * built-in ones keep their promises. */
 #include <math.h>
 
+#include "lb/c4_lb_plan.h"
 #include "lb_test.h"
 
 enum { NRANDOM = 3000 };
@@ -201,17 +202,19 @@ refine_takes_from_overloaded_pes_only(void)
     c4i_lb_choice_release(&c);
 }
 
-/* Within its tolerance of greedy, never worse than what there is, and far
- * fewer moves than greedy makes. */
-static void
-greedyrefine_is_nearly_greedy_and_moves_less(void)
+/* Within its tolerance of greedy, never worse than what there is; returns its
+ * moves as a share of those that greedy makes. */
+static double
+greedyrefine_is_nearly_greedy(double tolerance)
 {
     c4_lb_rng r = { 23 };
     c4i_lb_choice greedy, mixed;
     uint64_t greedy_moves = 0, mixed_moves = 0;
+    char spec[64];
 
+    snprintf(spec, sizeof(spec), "GreedyRefineLB,tolerance=%g", tolerance);
     lb_test_choose(&greedy, "GreedyLB");
-    lb_test_choose(&mixed, "GreedyRefineLB,tolerance=1.1");
+    lb_test_choose(&mixed, spec);
     for (int k = 0; k < NRANDOM; k++) {
         struct lb_test t;
         double best, before, after;
@@ -224,14 +227,13 @@ greedyrefine_is_nearly_greedy_and_moves_less(void)
         CHECK(lb_test_solve(&t, &mixed, 1) == C4_OK, "problem %d", k);
         after = lb_test_makespan(&t, t.pe_new);
         mixed_moves += c4i_lb_nmoves(&t.p, t.pe_new);
-        CHECK(after <= 1.1 * best * (1 + 1e-12), "problem %d: %g, greedy %g", k, after, best);
+        CHECK(after <= tolerance * best * (1 + 1e-12), "problem %d: %g, greedy %g", k, after, best);
         CHECK(after <= before * (1 + 1e-12), "problem %d: %g, was %g", k, after, before);
         lb_test_release(&t);
     }
-    CHECK(mixed_moves * 3 < greedy_moves * 2, "%llu moves, greedy %llu",
-          (unsigned long long)mixed_moves, (unsigned long long)greedy_moves);
     c4i_lb_choice_release(&greedy);
     c4i_lb_choice_release(&mixed);
+    return (double)mixed_moves / (double)greedy_moves;
 }
 
 static void
@@ -269,9 +271,56 @@ rounds_and_seeds_give_different_generators(void)
             CHECK(c4_lb_below(&a, n) < n, "below %u", n);
 }
 
+/* Objects come and go at random; the PE on top is always the one that a look at
+ * all would find. */
+static void
+the_heap_of_pes_stays_in_order(void)
+{
+    c4_lb_rng r = { 29 };
+    struct lb_test t;
+    c4_lb_pes pes;
+
+    lb_test_init(&t, 0, 37);
+    CHECK(c4_lb_pes_init(&pes, &t.p) == C4_OK, "out of memory");
+    for (int k = 0; k < 20000; k++) {
+        uint32_t pe = c4_lb_below(&r, 37), least = 0;
+        double load = c4_lb_below(&r, 10);
+
+        if (c4_lb_below(&r, 2))
+            c4_lb_pes_charge(&pes, pe, load);
+        else
+            c4_lb_pes_relieve(&pes, pe, load);
+        for (uint32_t i = 1; i < 37; i++)
+            if (pes.finish_s[i] < pes.finish_s[least])
+                least = i;
+        CHECK(c4_lb_pes_earliest(&pes, 1) == least, "step %d", k);
+    }
+    c4_lb_pes_release(&pes);
+    lb_test_release(&t);
+}
+
+static void
+wrong_answers_are_found(void)
+{
+    struct lb_test t;
+    uint32_t obj = 99;
+
+    lb_test_init(&t, 3, 2);
+    CHECK(c4i_lb_check(&t.p, t.pe_new, &obj) == C4_OK, "object %u", obj);
+    t.pe_new[2] = 2;
+    CHECK(c4i_lb_check(&t.p, t.pe_new, &obj) == C4_EINVAL && obj == 2, "no such PE");
+    t.pe_new[1] = 1;
+    t.movable[1] = 0;
+    CHECK(c4i_lb_check(&t.p, t.pe_new, &obj) == C4_EINVAL && obj == 1, "a pinned object");
+    lb_test_release(&t);
+}
+
 int
 main(void)
 {
+    static const double tolerances[] = { 1.02, 1.1, 1.5 };
+    double share;
+
     all_keep_the_rules_on_random_problems();
     all_keep_the_rules_on(0, 1, 0, "no objects, one PE");
     all_keep_the_rules_on(0, 9, 0, "no objects");
@@ -283,7 +332,16 @@ main(void)
     greedy_is_within_grahams_bound();
     refine_is_never_worse();
     refine_takes_from_overloaded_pes_only();
-    greedyrefine_is_nearly_greedy_and_moves_less();
+    share = greedyrefine_is_nearly_greedy(1);
+    for (size_t i = 0; i < sizeof(tolerances) / sizeof(*tolerances); i++) {
+        double less = greedyrefine_is_nearly_greedy(tolerances[i]);
+
+        CHECK(less < share, "tolerance %g: %g of greedy's moves, not less than %g", tolerances[i],
+              less, share);
+        share = less;
+    }
+    the_heap_of_pes_stays_in_order();
+    wrong_answers_are_found();
     randcent_hears_the_seed_and_reaches_every_pe();
     rounds_and_seeds_give_different_generators();
     return 0;

@@ -1,10 +1,5 @@
 /* Plugins of all kinds, good and bad, are built here with $CC and opened. */
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "lb_test.h"
-
-static char dir[128];                       /* made here, removed at exit */
+#include "plugin_build.h"
 
 #define GOOD(id, called) \
     "static c4_err solve" id "(const c4_lb_problem *p, const void *o, uint32_t *n)\n" \
@@ -14,49 +9,12 @@ static char dir[128];                       /* made here, removed at exit */
 #define LIST "const c4_lb *const c4_lb_plugin[]"
 
 static void
-write_file(const char *name, const char *text)
-{
-    char path[256];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    f = fopen(path, "w");
-    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
-}
-
-static void
-build(const char *name, const char *flags, const char *source)
-{
-    const char *cc = getenv("CC"), *top = getenv("C4_SRCDIR");
-    char command[4096], file[64];
-
-    snprintf(file, sizeof(file), "%s.c", name);
-    write_file(file, source);
-    if (!cc || !*cc)
-        cc = "cc";
-    if (!top)
-        top = ".";
-    snprintf(command, sizeof(command), "%s %s -I%s/runtime -I%s/lb -o %s/%s %s/%s.c",
-             cc, flags, top, top, dir, name, dir, name);
-    CHECK(system(command) == 0, "%s", command);
-}
-
-static void
-build_plugin(const char *name, const char *source)
-{
-    char whole[4096];
-
-    snprintf(whole, sizeof(whole), "#include <c4_lb.h>\n%s", source);
-    build(name, "-shared -fPIC", whole);
-}
-
-static void
 opens(const char *format, const char *name, const char *strategy)
 {
     char spec[256];
     c4i_lb_choice c;
 
-    snprintf(spec, sizeof(spec), format, dir, name);
+    snprintf(spec, sizeof(spec), format, plugin_dir, name);
     lb_test_choose(&c, spec);
     CHECK(strcmp(c.lb->name, strategy) == 0, "%s is %s", spec, c.lb->name);
     c4i_lb_choice_release(&c);
@@ -69,7 +27,7 @@ refuses(const char *name, c4_err expected, const char *words)
     c4i_lb_choice c;
     c4_err err;
 
-    snprintf(spec, sizeof(spec), "%s/%s", dir, name);
+    snprintf(spec, sizeof(spec), "%s/%s", plugin_dir, name);
     err = c4i_lb_choose(spec, &c, why, sizeof(why));
     CHECK(err == expected, "%s: %s: %s", name, c4_strerror(err), why);
     CHECK(strstr(why, words) && !strchr(why, '\n'), "%s: '%s' does not say '%s'", name, why, words);
@@ -81,8 +39,8 @@ refuses(const char *name, c4_err expected, const char *words)
 static void
 good_ones_open(void)
 {
-    build_plugin("one.so", GOOD("1", "OneLB") LIST " = { &lb1, NULL };\n");
-    build_plugin("two.so", GOOD("1", "FirstLB") GOOD("2", "SecondLB")
+    plugin_build("one.so", GOOD("1", "OneLB") LIST " = { &lb1, NULL };\n");
+    plugin_build("two.so", GOOD("1", "FirstLB") GOOD("2", "SecondLB")
                  LIST " = { &lb1, &lb2, NULL };\n");
     opens("%s/%s", "one.so", "OneLB");
     opens("%s/%s", "one.so:OneLB", "OneLB");
@@ -99,35 +57,35 @@ names_are_searched_for(void)
     char path[512], why[C4I_LB_WHY];
     c4i_lb_choice c;
 
-    snprintf(path, sizeof(path), "/nonexistent::%s", dir);
+    snprintf(path, sizeof(path), "/nonexistent::%s", plugin_dir);
     setenv("C4_PLUGIN_PATH", path, 1);
     opens("%.0s%s", "one", "OneLB");
     opens("%.0s%s", "one.so", "OneLB");
     opens("%.0s%s", "two:SecondLB", "SecondLB");
     unsetenv("C4_PLUGIN_PATH");
     CHECK(c4i_lb_choose("one", &c, why, sizeof(why)) == C4_ENOENT, "found without a path");
-    CHECK(chdir(dir) == 0, "%s", dir);
+    CHECK(chdir(plugin_dir) == 0, "%s", plugin_dir);
     opens("%.0s%s", "one.so", "OneLB");
 }
 
 static void
 bad_ones_are_refused(void)
 {
-    write_file("text.so", "This is a text, and long enough to hold the header of an ELF file.\n");
-    write_file("short.so", "\177ELF");
-    build("program", "", "int main(void) { return 0; }\n");
-    build("object.so", "-c -fPIC", "int x = 1;\n");
-    build_plugin("empty.so", "int x = 1;\n");
-    build_plugin("function.so", "void c4_lb_plugin(void);\nvoid c4_lb_plugin(void) { }\n");
-    build_plugin("undefined.so", "extern int no_such_thing(void);\nint (*f)(void) = no_such_thing;\n"
+    plugin_write("text.so", "This is a text, and long enough to hold the header of an ELF file.\n");
+    plugin_write("short.so", "\177ELF");
+    plugin_compile("program", "", "int main(void) { return 0; }\n");
+    plugin_compile("object.so", "-c -fPIC", "int x = 1;\n");
+    plugin_build("empty.so", "int x = 1;\n");
+    plugin_build("function.so", "void c4_lb_plugin(void);\nvoid c4_lb_plugin(void) { }\n");
+    plugin_build("undefined.so", "extern int no_such_thing(void);\nint (*f)(void) = no_such_thing;\n"
                  GOOD("1", "OneLB") LIST " = { &lb1, NULL };\n");
-    build_plugin("future.so", "static const c4_lb lb = { .abi = C4_LB_ABI + 1 };\n"
+    plugin_build("future.so", "static const c4_lb lb = { .abi = C4_LB_ABI + 1 };\n"
                  LIST " = { &lb, NULL };\n");
-    build_plugin("unnamed.so", "static const c4_lb lb = { .abi = C4_LB_ABI };\n"
+    plugin_build("unnamed.so", "static const c4_lb lb = { .abi = C4_LB_ABI };\n"
                  LIST " = { &lb, NULL };\n");
-    build_plugin("none.so", LIST " = { NULL };\n");
-    build_plugin("endless.so", GOOD("1", "OneLB") LIST " = { &lb1 };\n");
-    build_plugin("offset.so", "static const c4_lb_option o[] = { { .name = \"x\", .initial = \"1\","
+    plugin_build("none.so", LIST " = { NULL };\n");
+    plugin_build("endless.so", GOOD("1", "OneLB") LIST " = { &lb1 };\n");
+    plugin_build("offset.so", "static const c4_lb_option o[] = { { .name = \"x\", .initial = \"1\","
                  ".help = \"h\", .kind = C4_LB_DOUBLE, .offset = 4 }, { 0 } };\n"
                  "static c4_err s(const c4_lb_problem *p, const void *q, uint32_t *n)\n"
                  "{ (void)p; (void)q; (void)n; return C4_OK; }\n"
@@ -157,7 +115,7 @@ the_list_shows_what_is_on_the_path(void)
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
 
-    setenv("C4_PLUGIN_PATH", dir, 1);
+    setenv("C4_PLUGIN_PATH", plugin_dir, 1);
     c4i_lb_list(f);
     fclose(f);
     CHECK(strstr(text, "SecondLB") && strstr(text, "for the test"), "%s", text);
@@ -166,30 +124,10 @@ the_list_shows_what_is_on_the_path(void)
     free(text);
 }
 
-static void
-remove_dir(void)
-{
-    char command[256];
-
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    if (chdir("/") != 0 || system(command) != 0)
-        fprintf(stderr, "%s is left behind\n", dir);
-}
-
 int
 main(void)
 {
-    const char *tmp = getenv("TMPDIR");
-
-    snprintf(dir, sizeof(dir), "%s/c4-plugins-XXXXXX", tmp ? tmp : "/tmp");
-    CHECK(mkdtemp(dir), "%s", dir);
-    atexit(remove_dir);
-    if (getenv("C4_SRCDIR") == NULL) {
-        char here[200];
-
-        CHECK(getcwd(here, sizeof(here)), "getcwd");
-        setenv("C4_SRCDIR", here, 1);
-    }
+    plugin_build_begin();
     good_ones_open();
     bad_ones_are_refused();
     the_list_shows_what_is_on_the_path();
