@@ -258,12 +258,14 @@ build_argv(c4i_command *c, int argc, char **argv)
 
 /* ---- All of it -------------------------------------------------------------------- */
 
-/* Mistakes in any flag, also in the program's, are told once and here. */
+/* Mistakes in any flag, also in the program's, are told once and here.  What
+ * the program's flags say about the trace is for the launcher, too. */
 static int
-check_all_flags(int argc, char **argv)
+read_all_flags(c4i_command *c, int argc, char **argv)
 {
     unsigned all = 1u << C4I_USE_RUNTIME | 1u << C4I_USE_LAUNCHER | 1u << C4I_USE_NOTICE;
     char **copy = calloc((size_t)argc + 1, sizeof(*copy));
+    const char *trace;
     c4i_flags f;
     int status = -1;
 
@@ -275,6 +277,9 @@ check_all_flags(int argc, char **argv)
         fprintf(stderr, "charmrun: %s\n", f.error);
         status = 1;
     }
+    trace = c4i_flags_get(&f, "+trace");
+    c->trace_file = trace ? strdup(trace) : NULL;
+    c->trace_overwrite = c4i_flags_has(&f, "+traceOverwrite");
     c4i_flags_release(&f);
     free(copy);
     return status;
@@ -314,9 +319,10 @@ int
 c4i_command_read(c4i_command *c, int argc, char **argv)
 {
     c4i_flags f;
-    int status = check_all_flags(argc, argv);
+    int status;
 
     memset(c, 0, sizeof(*c));
+    status = read_all_flags(c, argc, argv);
     c4i_flags_init(&f);
     if (status < 0 && c4i_flags_parse(&f, &argc, argv,
                                       1u << C4I_USE_LAUNCHER | 1u << C4I_USE_NOTICE)) {

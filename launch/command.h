@@ -11,6 +11,8 @@ typedef struct c4i_command {
     uint32_t npes;
     bool     interactive, quiet, verbose;
     double   start_limit_s, time_limit_s;   /* time_limit_s 0: none */
+    char    *trace_file;                    /* +trace; NULL: none */
+    bool     trace_overwrite;
     char   **argv;                          /* of a PE; argv[0] is searched on PATH */
 } c4i_command;
 

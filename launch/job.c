@@ -350,7 +350,7 @@ c4i_job_watch(c4i_job *j)
     finish_streams(j);
     free(fds);
     free(streams);
-    if (j->phase < C4I_TERMINATING && job_ends(j))
+    if (c4i_job_ended(j))
         j->status = atomic_load(&j->procs[0].control->status);
     return j->status;
 }
@@ -371,6 +371,7 @@ catch_signals(c4i_job *j)
             sigaddset(&set, caught[i]);     /* nohup stays in force */
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);               /* a segment beyond ulimit -f is an error */
     sigprocmask(SIG_BLOCK, &set, &j->old_mask);
     j->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return j->signals < 0;
@@ -451,9 +452,16 @@ c4i_job_start(c4i_job *j, const c4i_command *c)
     return 0;
 }
 
+bool
+c4i_job_ended(const c4i_job *j)
+{
+    return j->phase < C4I_TERMINATING && j->procs && j->procs[0].control && job_ends(j);
+}
+
 void
 c4i_job_release(c4i_job *j)
 {
+    sigprocmask(SIG_SETMASK, &j->old_mask, NULL);
     for (uint32_t i = 0; j->procs && i < j->npes; i++)
         if (j->procs[i].control) {
             munmap(j->procs[i].control, C4I_CONTROL_BYTES);

@@ -56,6 +56,9 @@ typedef struct c4i_job {
 int c4i_job_start(c4i_job *j, const c4i_command *c);
 /* Waits for the end; returns the exit status. */
 int c4i_job_watch(c4i_job *j);
+/* The job came to its end in order. */
+bool c4i_job_ended(const c4i_job *j);
+/* Signals have their usual effect again. */
 void c4i_job_release(c4i_job *j);
 
 /* start.c, for job.c */

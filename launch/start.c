@@ -108,6 +108,7 @@ static void
 reset_signals(const c4i_job *j, bool ignore_interrupt)
 {
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     if (ignore_interrupt)
         signal(SIGINT, SIG_IGN);
     sigprocmask(SIG_SETMASK, &j->old_mask, NULL);

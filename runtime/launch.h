@@ -20,7 +20,7 @@
 
 #define C4I_LAUNCH_ENV "C4_SHM"
 
-enum { C4I_MAXPES = 256, C4I_CONTROL_BYTES = 8192, C4I_LINE = 128, C4I_NOTE_BYTES = 2048 };
+enum { C4I_MAXPES = 256, C4I_CONTROL_BYTES = 4096, C4I_LINE = 128 };
 
 #define C4I_SEGMENT_MAGIC UINT64_C(0x3130676573346321)
 
@@ -36,10 +36,6 @@ typedef struct c4i_control {
     _Alignas(C4I_LINE) _Atomic uint32_t joined;
     _Atomic uint32_t ending;                /* the job ends in order, with status */
     _Atomic int32_t  status;
-    /* Two strings, each 0-terminated: what the launcher shall do with the
-     * recording when the job is over (folder of spools, database). */
-    char spool_dir[C4I_NOTE_BYTES];
-    char db_file[C4I_NOTE_BYTES];
     /* Written by everybody.  bell is 1 while the PE sleeps, or is about to. */
     _Alignas(C4I_LINE) _Atomic uint32_t bell;
     /* Blocks of this PE's arena that came back: a stack of offsets, 0 ends. */
@@ -87,8 +83,5 @@ c4_err c4i_launch_parse(const char *text, c4i_launch *l);
  * join several times in one process. */
 struct c4i_transport;
 c4_err c4i_shm_join(const c4i_launch *l, struct c4i_transport **out);
-/* PE 0, before ending(): see spool_dir in c4i_control.  C4_ESTATE if the
- * transport has no launcher: then the caller does it itself. */
-c4_err c4i_shm_set_store(struct c4i_transport *t, const char *spool_dir, const char *db_file);
 
 #endif

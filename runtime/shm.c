@@ -612,31 +612,28 @@ fail:
     return err;
 }
 
-c4_err
-c4i_shm_set_store(c4i_transport *t, const char *spool_dir, const char *db_file)
-{
-    struct shm *s = (struct shm *)t;
-
-    if (t->ops != &shm_ops)
-        return C4_ESTATE;
-    if (strlen(spool_dir) >= C4I_NOTE_BYTES || strlen(db_file) >= C4I_NOTE_BYTES)
-        return C4_ERANGE;
-    strcpy(s->control->spool_dir, spool_dir);
-    strcpy(s->control->db_file, db_file);
-    return C4_OK;
-}
-
 /* The kernel kills this process when the launcher's end of the pipe closes:
- * also behind a wrapper script, where the parent-death signal does not reach. */
+ * also behind a wrapper script, where the parent-death signal does not reach.
+ * All PEs inherit one open file, but whom to kill belongs to the open file: so
+ * each opens the pipe anew. */
 static void
-hang_on_lifeline(int fd)
+hang_on_lifeline(int inherited)
 {
-    if (fd < 0)
+    char name[32];
+    int fd;
+
+    if (inherited < 0)
         return;
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", inherited);
+    fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0)
+        close(inherited);
+    else
+        fd = inherited;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETOWN, getpid());
     fcntl(fd, F_SETSIG, SIGKILL);
     fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK);
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (read(fd, &(char){ 0 }, 1) == 0)     /* it closed before */
         raise(SIGKILL);
 }

@@ -227,13 +227,25 @@ do_storm(c4i_transport *t, int argc, char **argv)
     return leave(t, 0);
 }
 
+/* What a program that this one starts gets from it. */
+static int
+do_child(c4i_transport *t, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    fflush(stdout);
+    if (system("ls /proc/self/fd | sed 's/^/fd /'; echo shm ${C4_SHM-none}"))
+        return 4;
+    return leave(t, 0);
+}
+
 static const struct {
     const char *name;
     int (*run)(c4i_transport *t, int argc, char **argv);
 } table[] = {
     { "hello", do_hello }, { "status", do_status }, { "lines", do_lines },
     { "flood-lines", do_flood_lines }, { "hang", do_hang }, { "raise", do_raise },
-    { "exit", do_exit }, { "fault", do_fault }, { "idle", do_idle }, { "storm", do_storm }
+    { "exit", do_exit }, { "fault", do_fault }, { "idle", do_idle }, { "storm", do_storm },
+    { "child", do_child }
 };
 
 int
