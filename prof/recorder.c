@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "prof/recorder.h"
@@ -320,9 +321,9 @@ prof_exec(void *ctx, const c4i_exec *x)
         s->calls++;
         s->recv += x->begin - x->arrived;
         s->bytes += x->nbytes;
-        if (x->local || !x->type)
-            p->totals->nlocal += x->local;
-        else
+        if (x->local || (x->cause && x->cause_pe == p->pe))
+            p->totals->nlocal++;
+        else if (x->cause)
             tally(&p->totals->received, x->nbytes);
     }
     if (__builtin_expect(x->end < p->bin_end, 1)) {
@@ -611,6 +612,8 @@ open_spools(c4i_prof *p, const c4i_prof_config *c)
         snprintf(path, sizeof(path), "%s/pe-%05u.stats", c->dir, c->pe);
         ok = !c4i_spool_create(&p->stats_file, path, &h, C4I_STATS_MAGIC, STATS_BYTES, err,
                                sizeof(err));
+        if (ok)
+            (void)flock(p->stats_file.fd, LOCK_UN); /* the spool's lock tells that we live */
         if (!ok) {
             unlink(p->spool.path);
             c4i_spool_close(&p->spool);

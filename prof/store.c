@@ -185,6 +185,8 @@ write_run(c4i_store *s)
                       SQLITE_STATIC);
     if (!s->run->killed)
         sqlite3_bind_int(q, 5, s->run->exit_status);
+    else if (h->pe == 0 && h->closed)
+        sqlite3_bind_int(q, 5, h->status);
     sqlite3_bind_int64(q, 6, (int64_t)s->bin_ns);
     rc = sqlite3_step(q);
     sqlite3_finalize(q);

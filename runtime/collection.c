@@ -136,12 +136,17 @@ coll_new(c4_pe *pe, c4_coll id, uint16_t type_no, uint8_t kind)
     c->red.expect = -1;
     c4i_red_init(pe, &c->red, C4I_REDUCE, id, c->root);
     table_put(pe, c);
-    if (pe->has_rec && pe->rec.collection) {
-        c4_coll_info info = { (enum c4_coll_kind)kind, c->type, c->dims, c->sparse, c->at_sync };
-
-        pe->rec.collection(pe->rec.ctx, id, &info);
-    }
     return c;
+}
+
+/* A collection is told to the recorder when all is known about it. */
+static void
+record_coll(c4_pe *pe, const c4i_coll *c)
+{
+    c4_coll_info info = { (enum c4_coll_kind)c->kind, c->type, c->dims, c->sparse, c->at_sync };
+
+    if (pe->has_rec && pe->rec.collection)
+        pe->rec.collection(pe->rec.ctx, c->id, &info);
 }
 
 static c4i_coll *
@@ -156,6 +161,7 @@ single_coll(c4_pe *pe, c4_coll id)
     c->home = C4I_HOME_SELF;
     c->dims.n = 1;
     c->sparse = c->closed = c->red.off = true;
+    record_coll(pe, c);
     return c;
 }
 
@@ -657,6 +663,7 @@ coll_from(c4_pe *pe, const c4i_wire *w, const create_head *h)
             : h->map ? C4I_HOME_MAP : C4I_HOME_BLOCK;
     if (!h->sparse)
         c->red.expect = (int64_t)c->ndense;
+    record_coll(pe, c);
     return c;
 }
 

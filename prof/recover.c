@@ -1,0 +1,109 @@
+/*
+ * recover.c - c4prof recover DIR: a database from the spools of a killed job.
+ */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "prof/c4prof.h"
+#include "prof/store.h"
+
+struct args {
+    char  dir[C4I_TRACE_PATH];
+    char  file[C4I_TRACE_PATH];
+    bool  force, keep;
+};
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+    struct args *a = state->input;
+
+    switch (key) {
+    case 'o':
+        snprintf(a->file, sizeof(a->file), "%s", arg);
+        return 0;
+    case 'f':
+        a->force = true;
+        return 0;
+    case 'k':
+        a->keep = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0)
+            argp_usage(state);
+        snprintf(a->dir, sizeof(a->dir), "%s", arg);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "the folder of the spools is missing (FILE" C4I_SPOOL_SUFFIX ")");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    { "output", 'o', "FILE", 0, "Write this file (default: DIR without " C4I_SPOOL_SUFFIX ")", 0 },
+    { "force", 'f', NULL, 0, "Replace FILE if it exists", 0 },
+    { "keep", 'k', NULL, 0, "Keep the spools", 0 },
+    { 0 }
+};
+
+static const struct argp argp = {
+    .options = options, .parser = parse, .args_doc = "DIR",
+    .doc = "Makes a database from the spools of a job that was killed."
+};
+
+/* run.db.spool.d -> run.db */
+static bool
+name_file(struct args *a)
+{
+    size_t n = strlen(a->dir), k = strlen(C4I_SPOOL_SUFFIX);
+
+    while (n > 1 && a->dir[n - 1] == '/')
+        a->dir[--n] = 0;
+    if (a->file[0])
+        return true;
+    if (n <= k || strcmp(a->dir + n - k, C4I_SPOOL_SUFFIX) != 0)
+        return false;
+    memcpy(a->file, a->dir, n - k);
+    a->file[n - k] = 0;
+    return true;
+}
+
+static int
+run(int argc, char **argv)
+{
+    struct args a = { .keep = false };
+    c4i_run_info info = { .killed = true };
+    char err[C4I_TRACE_PATH + 400] = "";
+    c4i_store_result r;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &a);
+    if (!name_file(&a)) {
+        fprintf(stderr, "c4prof: say with -o FILE what to write\n");
+        return 2;
+    }
+    if (!a.force && access(a.file, F_OK) == 0) {
+        fprintf(stderr, "c4prof: %s exists: name another file with -o, or replace it with "
+                "--force\n", a.file);
+        return 1;
+    }
+    if (c4i_store_write(a.dir, a.file, &info, a.keep, &r, err, sizeof(err))) {
+        fprintf(stderr, "c4prof: %s\n", err);
+        return 1;
+    }
+    printf("%s: %u PEs, %llu executions, %llu messages\n", a.file, r.npes - r.missing,
+           (unsigned long long)r.executions, (unsigned long long)r.messages);
+    if (r.missing)
+        fprintf(stderr, "c4prof: %u of %u PEs left no spool that can be read\n", r.missing,
+                r.npes);
+    return 0;
+}
+
+const c4i_verb c4i_verb_recover = {
+    .name = "recover", .args = "DIR", .help = "a database from the spools of a killed job",
+    .run = run
+};
