@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "launch/command.h"
+#include "lb/manager.h"
 #include "runtime/flags.h"
 #include "runtime/launch.h"
 
@@ -277,6 +278,8 @@ read_all_flags(c4i_command *c, int argc, char **argv)
         fprintf(stderr, "charmrun: %s\n", f.error);
         status = 1;
     }
+    if (status < 0 && c4i_lb_help(&f, stdout))
+        status = 0;
     trace = c4i_flags_get(&f, "+trace");
     c->trace_file = trace ? strdup(trace) : NULL;
     c->trace_overwrite = c4i_flags_has(&f, "+traceOverwrite");

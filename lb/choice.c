@@ -113,7 +113,7 @@ unknown_name(const c4_lb *const *list, const char *name, char *why, size_t nwhy)
         }
     }
     snprintf(why, nwhy, "there is no balancer '%.64s'%s%s%s; known: ", name,
-             best ? ", did you mean " : "", best ? best->name : "", best ? "?" : "");
+             best ? " (did you mean " : "", best ? best->name : "", best ? "?)" : "");
     append_names(list, why, nwhy);
     return C4_ENOENT;
 }
