@@ -102,7 +102,7 @@ class Cell(Chare):
 
 def main(args):
     numbers = [int(a) for a in args[1:]] + [None] * 4
-    ncells, total = numbers[0] or 8, numbers[1] or 6000
+    ncells, total = numbers[0] or 10, numbers[1] or 3000
     steps, sync_every = numbers[2] or 40, numbers[3] or 5
     done, counted = Future(), Future()
     cells = Array(Cell, (ncells, ncells), args=[ncells, total, steps, sync_every, done],
