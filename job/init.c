@@ -89,6 +89,19 @@ attach_all(c4_pe *pe, int *argc, char **argv)
     return err;
 }
 
+/* A mistake in a flag is the same on all PEs: PE 0 tells, and its end ends the
+ * job.  Another PE speaks only if it is still there a while later. */
+static void
+tell_why(const c4_pe *pe)
+{
+    if (pe->me == 0) {
+        fprintf(stderr, "c4: %s\n", pe->error);
+        return;
+    }
+    sleep(2);
+    fprintf(stderr, "c4: PE %u: %s\n", pe->me, pe->error);
+}
+
 c4_err
 c4_init(int *argc, char **argv, const c4_host *host, c4_pe **out)
 {
@@ -112,8 +125,7 @@ c4_init(int *argc, char **argv, const c4_host *host, c4_pe **out)
     c4i_fault_install(&pe->fault);
     err = attach_all(pe, argc, argv);
     if (err) {
-        if (pe->me == 0)
-            fprintf(stderr, "c4: %s\n", pe->error);
+        tell_why(pe);
         c4i_pe_free(pe);
         return err;
     }
