@@ -46,11 +46,11 @@ person_create(c4_pe *pe, void *self, const void *data, size_t len)
     return C4_OK;
 }
 
-/* A quarter of the ring is heavy; it moves on by one chare in two iterations. */
+/* A quarter of the ring is heavy; it moves on by one chare in ten iterations. */
 static bool
 is_heavy(const struct person *x)
 {
-    int begin = x->iteration / 2 % x->p.nchares;
+    int begin = x->iteration / 10 % x->p.nchares;
 
     return (x->me - begin + x->p.nchares) % x->p.nchares < x->p.nchares / 4;
 }
