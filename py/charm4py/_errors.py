@@ -60,13 +60,37 @@ def format_remote(exc: BaseException) -> None:
             pass  # the class forbids it; the exception itself still travels
 
 
-def portable(exc: BaseException) -> BaseException:
-    """exc, or a stand-in if it would not survive pickling."""
+def _rebuild(kind: type, args: Tuple[Any, ...], state: Any) -> BaseException:
+    """An exception, made without its constructor, which may want other arguments."""
+    exc = kind.__new__(kind, *args)
+    exc.args = args
+    exc.__dict__.update(state)
+    return exc
+
+
+class _Parts:
+    """Pickles an exception as what it consists of."""
+
+    def __init__(self, exc: BaseException) -> None:
+        self.exc = exc
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self.exc), self.exc.args, self.exc.__dict__)
+
+
+def _survives(o: Any, kind: type) -> bool:
     try:
-        if type(pickle.loads(pickle.dumps(exc))) is type(exc):
-            return exc
+        return type(pickle.loads(pickle.dumps(o))) is kind
     except Exception:  # user code runs in both directions
-        pass
+        return False
+
+
+def portable(exc: BaseException) -> Any:
+    """exc, or what is unpickled as exc or, failing that, as a stand-in for it."""
+    if _survives(exc, type(exc)):
+        return exc
+    if _survives(_Parts(exc), type(exc)):
+        return _Parts(exc)
     stand_in = Charm4PyError(f"{type(exc).__name__}: {exc}")
     stand_in.remote_stacktrace = getattr(exc, "remote_stacktrace", None)  # type: ignore
     return stand_in

@@ -218,7 +218,7 @@ int
 py_co_block(py_state *st, const char *what, PyObject *on)
 {
     PyThreadState *ts = PyThreadState_Get();
-    _PyErr_StackItem hide;                  /* code on our stack must not see our exceptions */
+    _PyErr_StackItem hide, *outer;          /* code on our stack must not see our exceptions */
     py_worker *w = st->cur;
     py_method *running = st->running;
     c4_context saved;
@@ -227,7 +227,7 @@ py_co_block(py_state *st, const char *what, PyObject *on)
     if (py_co_check(st) || detach(st, w))
         return -1;
     memset(&hide, 0, sizeof(hide));
-    hide.previous_item = ts->exc_info;
+    outer = ts->exc_info;                   /* not linked: Python would look behind an empty item */
     ts->exc_info = &hide;
     w->blocked = true;
     w->waits_for = what;
@@ -238,7 +238,7 @@ py_co_block(py_state *st, const char *what, PyObject *on)
     w->wake = false;
     w->blocked = false;
     w->waits_on = NULL;
-    ts->exc_info = hide.previous_item;
+    ts->exc_info = outer;
     st->running = running;
     return r;
 }

@@ -654,8 +654,8 @@ unpack(py_state *st, c4_pup *p, py_self *s)
     s->obj = make_object(st, (c4_chare){ h.key, h.coll });
     if (!s->obj || py_dec_count(&d) != 1 || py_dec_args(&d, &state, 1) ||
         set_state(st, s->obj, state)) {
-        py_uncaught(st, NULL, s->obj);
-        p->failed = true;
+        py_uncaught(st, NULL, s->obj);      /* the user's error, not a malformed message */
+        Py_CLEAR(s->obj);
     }
     Py_XDECREF(state);
     py_dec_release(&d);

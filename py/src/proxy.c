@@ -311,6 +311,7 @@ fill_class(py_class *cls, PyObject *specs, PyObject *init, PyObject *migrated, P
     cls->migrated = method_new(cls, migrated, C4_ENTRY_MIGRATED);
     if (!cls->init || !cls->migrated)
         return -1;
+    cls->init->coro |= cls->is_main;
     if (resume != Py_None && !(cls->resume = method_new(cls, resume, C4_ENTRY_RESUME)))
         return -1;
     fill_type(cls);
