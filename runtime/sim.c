@@ -568,8 +568,8 @@ run_pe(c4i_sim *s, struct endpoint *e)
         schedule(e, s->now + cost * e->slow);
         return true;
     }
-    if (e->pe->exit == C4I_ENDED)
-        return false;
+    if (e->pe->exit != C4I_RUNNING)
+        return false;                       /* no timers any more */
     c4i_qd_idle(e->pe);
     wait = e->pe->local.head ? cost * e->slow : c4i_timers_wait(e->pe);
     if (wait != IDLE)

@@ -83,7 +83,7 @@ parse(int argc, char **argv)
             usage();
         }
     }
-    if (o.npes < 0 || o.npes > MAXPE || o.njobs < 1 || o.njobs > MAXJOBS)
+    if (o.npes < 0 || o.npes > MAXPE || o.njobs < 0 || o.njobs > MAXJOBS)
         usage();
     if (o.verbose)
         o.njobs = 1;
@@ -105,7 +105,9 @@ work(const struct options *o, struct window *w, int me)
 {
     int status = 0;
 
-    for (uint64_t seed = o->from + (uint64_t)me; seed <= o->to; seed += (uint64_t)o->njobs)
+    uint64_t step = o->njobs ? (uint64_t)o->njobs : 1;
+
+    for (uint64_t seed = o->from + (uint64_t)me; seed <= o->to; seed += step)
         for (int kind = 0; kind < NKINDS; kind++) {
             if (o->kind != NONE && kind != o->kind)
                 continue;
@@ -215,6 +217,8 @@ main(int argc, char **argv)
     int status;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (o.njobs == 0)                       /* in this process, for a debugger */
+        return work(&o, calloc(1, sizeof(struct window)), 0);
     for (int i = 0; i < o.njobs; i++) {
         k[i].win = mmap(NULL, sizeof(struct window), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);

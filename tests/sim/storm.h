@@ -197,7 +197,6 @@ struct storm {
     bool          finishing;                /* no new actions */
     bool          exit_called[MAXPE];
     uint32_t      nexit_called;
-    int           exit_first;               /* status of a call on PE 0 before any other */
     uint64_t      exit_statuses[4];         /* bit set of those given */
 };
 

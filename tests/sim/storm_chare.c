@@ -439,7 +439,7 @@ sync_call(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 {
     struct elem *e = &c->elem[slot];
 
-    if (!c->sync || e->waiting || e->nsync == MAXSYNC)
+    if (!c->sync || e->waiting || (e->nsync >= MAXSYNC && !s->finishing))
         return;
     event(s, "sync", c4_mype(pe), c4_mype(pe), c->no, slot, e->nsync, 0);
     e->waiting = true;
@@ -608,8 +608,7 @@ call_exit(struct storm *s, c4_pe *pe)
     uint32_t me = c4_mype(pe);
 
     event(s, "exit", me, 0, (uint64_t)status, 0, 0, 0);
-    if (s->nexit_called++ == 0)
-        s->exit_first = me == 0 ? status : NONE;
+    s->nexit_called++;
     s->exit_statuses[status / 64] |= (uint64_t)1 << (status % 64);
     ok(s, pe, c4_exit(pe, status), "c4_exit");
     s->exit_called[me] = true;
