@@ -8,11 +8,10 @@
 #include "prof/c4prof.h"
 
 static const char *const queries[] = {
-    "SELECT 'the job did not come to its end: ' || CASE count(*) WHEN 0 THEN 'PEs are missing'"
-    " WHEN 1 THEN 'PE ' || group_concat(pe) || ' was killed'"
-    " ELSE 'PEs ' || group_concat(pe, ', ') || ' were killed' END"
-    " FROM (SELECT pe FROM pe WHERE NOT complete ORDER BY pe)"
-    " WHERE (SELECT NOT complete FROM run)",
+    "SELECT 'the job did not come to its end: ' || CASE n WHEN 0 THEN 'PEs are missing'"
+    " WHEN 1 THEN 'PE ' || pes || ' was killed' ELSE 'PEs ' || pes || ' were killed' END"
+    " FROM (SELECT count(*) AS n, group_concat(pe, ', ') AS pes FROM pe WHERE NOT complete), run"
+    " WHERE NOT complete",
 
     "SELECT 'the job ended with exit status ' || exit_status FROM run WHERE exit_status != 0",
 

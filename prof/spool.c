@@ -32,7 +32,7 @@ static bool
 allocate(c4i_spool *s, unsigned char *want)
 {
     size_t from = (size_t)(s->allocated - s->base);
-    size_t n = C4I_SPOOL_CHUNK;
+    size_t n = s->chunk;
     struct rlimit rl;
     int e;
 
@@ -137,7 +137,7 @@ c4_err
 c4i_spool_create(c4i_spool *s, const char *path, const c4i_spool_head *h,
                  const char *magic, size_t nbytes, char *err, size_t nerr)
 {
-    size_t soft = page_round(nbytes) + C4I_SPOOL_HEAD;
+    size_t soft = C4I_SPOOL_HEAD + nbytes / sizeof(c4i_rec) * sizeof(c4i_rec);
     size_t extra = soft / 8 > (1 << 20) ? soft / 8 : 1 << 20;
     c4i_spool_head first = *h;
     int e;
@@ -173,6 +173,9 @@ c4i_spool_create(c4i_spool *s, const char *path, const c4i_spool_head *h,
     *s->head = first;
     s->cur = s->ready = s->allocated = s->base + C4I_SPOOL_HEAD;
     s->soft = s->base + soft;
+    s->chunk = page_round(soft / 16);
+    if (s->chunk > C4I_SPOOL_CHUNK)
+        s->chunk = C4I_SPOOL_CHUNK;
     s->limit = s->base + s->mapped;
     return C4_OK;
 }

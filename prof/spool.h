@@ -22,7 +22,7 @@
 
 enum {
     C4I_SPOOL_STEP  = 256 << 10,            /* pages touched at a time */
-    C4I_SPOOL_CHUNK = 4 << 20               /* blocks allocated at a time */
+    C4I_SPOOL_CHUNK = 4 << 20               /* blocks allocated at a time, at most */
 };
 
 typedef struct c4i_spool {
@@ -30,7 +30,7 @@ typedef struct c4i_spool {
     unsigned char  *base, *allocated;
     unsigned char  *soft, *limit;           /* details stop at soft, everything at limit */
     c4i_spool_head *head;                   /* == base */
-    size_t          mapped;
+    size_t          mapped, chunk;
     int             fd;
     bool            full;                   /* said so once */
     char            path[4096];

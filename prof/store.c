@@ -157,6 +157,17 @@ override_argv(c4i_store *s)
 
 #define INFO(key) "(SELECT value FROM temp.info WHERE key = '" key "' LIMIT 1)"
 
+/* Did every PE come to its end, although the launcher did not see it? */
+static bool
+all_closed(const c4i_store *s)
+{
+    uint32_t n = 0;
+
+    while (n < s->nsrc && s->src[n].spool.head.closed)
+        n++;
+    return n == s->npes;
+}
+
 /* What is known from the spools' heads goes in as parameters. */
 static c4_err
 write_run(c4i_store *s)
@@ -185,7 +196,7 @@ write_run(c4i_store *s)
                       SQLITE_STATIC);
     if (!s->run->killed)
         sqlite3_bind_int(q, 5, s->run->exit_status);
-    else if (h->pe == 0 && h->closed)
+    else if (all_closed(s))
         sqlite3_bind_int(q, 5, h->status);
     sqlite3_bind_int64(q, 6, (int64_t)s->bin_ns);
     rc = sqlite3_step(q);
