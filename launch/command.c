@@ -280,6 +280,8 @@ read_all_flags(c4i_command *c, int argc, char **argv)
     }
     if (status < 0 && c4i_lb_help(&f, stdout))
         status = 0;
+    if (status < 0 && c4i_lb_help(&f, stdout))
+        status = 0;
     trace = c4i_flags_get(&f, "+trace");
     c->trace_file = trace ? strdup(trace) : NULL;
     c->trace_overwrite = c4i_flags_has(&f, "+traceOverwrite");

@@ -20,7 +20,7 @@
 enum { STACK_BYTES = 128 << 10 };
 
 /* A handler has no other way to its PE.  The one mutable variable of libc4. */
-static const c4i_fault_info *c4i_fault_pe;
+static c4i_fault_info *c4i_fault_pe;
 
 static const struct {
     int         sig;
@@ -76,8 +76,25 @@ on_fatal_signal(int sig, siginfo_t *info, void *context)
     raise(sig);                             /* pending until this returns */
 }
 
+/* The loop says the rest, if it comes round at all. */
+static void
+on_quit(int sig)
+{
+    c4i_fault_info *f = c4i_fault_pe;
+    struct c4i_text line = { .n = 0 };
+
+    (void)sig;
+    c4i_text_add(&line, "c4: PE ");
+    c4i_text_number(&line, f->pe, 10);
+    c4i_text_add(&line, f->type ? "" : ": runs no entry method");
+    say_where(&line, f);
+    c4i_text_add(&line, "\n");
+    c4i_text_write(&line, STDERR_FILENO);
+    f->asked = 1;
+}
+
 void
-c4i_fault_install(const c4i_fault_info *info)
+c4i_fault_install(c4i_fault_info *info)
 {
     struct sigaction act = { .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND };
     void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -90,4 +107,7 @@ c4i_fault_install(const c4i_fault_info *info)
     sigemptyset(&act.sa_mask);
     for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
         sigaction(fatal[i].sig, &act, NULL);
+    act.sa_flags &= SA_ONSTACK;             /* no SA_RESTART: it shall end a sleep */
+    act.sa_handler = on_quit;
+    sigaction(SIGQUIT, &act, NULL);
 }

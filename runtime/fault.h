@@ -12,10 +12,12 @@ typedef struct c4i_fault_info {
     uint32_t    pe, coll;
     uint64_t    elem;
     const char *type, *entry;               /* NULL: no entry method runs */
+    volatile int asked;                     /* SIGQUIT came: the loop tells what the PE waits for */
 } c4i_fault_info;
 
-/* Handles fatal signals on an alternate stack from now on; info must stay. */
-void c4i_fault_install(const c4i_fault_info *info);
+/* Handles fatal signals on an alternate stack from now on, and SIGQUIT, which
+ * prints where the PE is and sets info->asked; info must stay. */
+void c4i_fault_install(c4i_fault_info *info);
 /* A C backtrace with function names, to file descriptor fd. */
 void c4i_backtrace(int fd);
 /* The same of where a signal came in: context is the handler's third argument. */

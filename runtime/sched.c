@@ -234,6 +234,10 @@ idle(c4_pe *pe)
     if (pe->idle_limit && pe->me == 0 && timeout > pe->idle_limit)
         timeout = pe->idle_limit;
     sleep_once(pe, timeout);
+    if (pe->fault.asked) {
+        pe->fault.asked = 0;
+        c4i_report_waiting(pe);
+    }
     c4i_stall_check(pe);
     if (!pe->timing)
         return;

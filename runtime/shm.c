@@ -42,6 +42,7 @@
 enum {
     BURST = 64,                             /* messages from one ring before the others are looked at */
     SPIN_MIN_NS = 5000, SPIN_MAX_NS = 100000,
+    SPIN_FIRST = 64,                        /* looks in a row, before the clock is read */
     SPIN_BATCH = 64                         /* looks between two readings of the clock */
 };
 
@@ -406,8 +407,12 @@ relax(void)
 static bool
 spin(struct shm *s, uint64_t timeout_ns)
 {
-    uint64_t begin = c4i_monotonic_ns(), spent = 0;
+    uint64_t begin, spent = 0;
 
+    for (int i = 0; i < SPIN_FIRST; i++)
+        if (anything(s))
+            return true;
+    begin = c4i_monotonic_ns();
     while (spent < s->spin_ns) {
         for (int i = 0; i < SPIN_BATCH; i++) {
             if (anything(s))

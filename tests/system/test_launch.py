@@ -242,6 +242,16 @@ def test_signals_end_the_job(sig):
     assert_gone(pids.values())
 
 
+def test_quit_signal_asks_where_the_pes_are():
+    job = start("+p3", PROBE, "fault")
+    pids_of(job, 3)
+    job.send_signal(signal.SIGQUIT)
+    lines = sorted(job.stderr.readline() for _ in range(3))
+    assert lines == [f"c4: PE {i}, running cell.step of element 5 of collection 3\n" for i in range(3)]
+    job.terminate()
+    job.communicate(timeout=GUARD_S)
+
+
 def test_interrupt_from_the_keyboard():
     pid, terminal = pty.fork()
     if pid == 0:
@@ -310,6 +320,11 @@ def test_help_lists_all_flags():
     assert done.returncode == 0
     for flag in ("+p N", "+balancer NAME", "+trace FILE", "++timelimit S", "+pemap"):
         assert flag in done.stdout
+
+
+def test_list_of_balancers_needs_no_program():
+    done = run("+balancer", "help")
+    assert done.returncode == 0 and "GreedyLB" in done.stdout
 
 
 def test_flag_without_meaning_is_noticed_once():
