@@ -59,6 +59,26 @@ c4_lb_rank(const c4_lb_problem *p, c4_lb_ranked *r)
     return n;
 }
 
+/* The same objects by the PE where they are, heaviest first on each: those of
+ * PE k go to out[first[k]] ... out[first[k + 1] - 1].  out holds n, first
+ * holds npes + 1. */
+static inline void
+c4_lb_group(const c4_lb_problem *p, const c4_lb_ranked *r, uint32_t n,
+            c4_lb_ranked *out, uint32_t *first)
+{
+    for (uint32_t pe = 0; pe <= p->npes; pe++)
+        first[pe] = 0;
+    for (uint32_t i = 0; i < n; i++)
+        first[p->pe_of[r[i].obj] + 1]++;
+    for (uint32_t pe = 0; pe < p->npes; pe++)
+        first[pe + 1] += first[pe];
+    for (uint32_t i = 0; i < n; i++)
+        out[first[p->pe_of[r[i].obj]]++] = r[i];
+    for (uint32_t pe = p->npes; pe > 0; pe--)
+        first[pe] = first[pe - 1];
+    first[0] = 0;
+}
+
 /* ---- PEs ---------------------------------------------------------------- */
 
 typedef struct c4_lb_pes {

@@ -44,21 +44,6 @@ struct work {
     uint32_t     *trial;                    /* [nobjs] a mapping in the making */
 };
 
-/* A counting sort by PE of what c4_lb_rank() has sorted by load. */
-static void
-group_by_pe(const c4_lb_problem *p, struct work *w, const c4_lb_ranked *ranked, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        w->first[p->pe_of[ranked[i].obj] + 1]++;
-    for (uint32_t pe = 0; pe < p->npes; pe++)
-        w->first[pe + 1] += w->first[pe];
-    for (uint32_t i = 0; i < n; i++)
-        w->objs[w->first[p->pe_of[ranked[i].obj]]++] = ranked[i];
-    for (uint32_t pe = p->npes; pe > 0; pe--)
-        w->first[pe] = w->first[pe - 1];
-    w->first[0] = 0;
-}
-
 /* Finish times of a mapping, summed in the order of the objects: two mappings
  * that share a PE's objects get the same figure for it. */
 static double
@@ -157,7 +142,7 @@ refine_solve(const c4_lb_problem *p, const void *opt, uint32_t *pe_new)
     err = c4_lb_pes_init(&w.pes, p);
     if (err)
         goto out;
-    group_by_pe(p, &w, ranked, c4_lb_rank(p, ranked));
+    c4_lb_group(p, ranked, c4_lb_rank(p, ranked), w.objs, w.first);
     plan(p, &w, o->tolerance, pe_new);
     c4_lb_pes_release(&w.pes);
 out:
