@@ -512,16 +512,16 @@ c4_hold(c4_pe *pe, c4_chare chare)
         e->held++;
 }
 
-static c4_err
-move_later(c4_pe *pe, void *arg)
+static bool
+move_task(c4_pe *pe, c4i_task *t)
 {
-    c4_chare *who = arg;
-    c4i_elem *e = local_elem(pe, *who);
+    c4i_elem *e = local_elem(pe, c4_elem(t->coll->id, t->lo));
 
-    free(who);
+    c4i_task_end(pe, t);
+    free(t);
     if (e && e->move_to != C4I_NOPE && !e->held)
         c4i_after_execution(pe, e);
-    return C4_OK;
+    return false;
 }
 
 void
@@ -533,10 +533,12 @@ c4_unhold(c4_pe *pe, c4_chare chare)
         return;
     e->held--;
     if (!e->held && e->move_to != C4I_NOPE) {
-        c4_chare *who = c4i_alloc(sizeof(*who));
+        c4i_task *t = c4i_alloc(sizeof(*t));
 
-        *who = chare;
-        c4_post(pe, move_later, who);
+        t->run = move_task;
+        t->coll = e->coll;
+        t->lo = e->key;
+        c4i_task_add(pe, t, e->coll->bseen);
     }
 }
 

@@ -34,6 +34,14 @@ park(c4_pe *pe, c4i_loc *loc, c4i_msg *m)
     (*at)->next = NULL;
 }
 
+/* A message may chase a restless element for long; the last number is a mark. */
+static void
+count_hop(c4i_msg *m)
+{
+    if (m->w.hops < C4I_HOPS_UNSENT - 1)
+        m->w.hops++;
+}
+
 /* Send, arrival, re-route of parked, popped from the queue: all come here. */
 void
 c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
@@ -55,7 +63,7 @@ c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     }
     if (loc && loc->ep > m->w.ep && loc->pe != pe->me) {
         m->w.ep = loc->ep;
-        m->w.hops++;
+        count_hop(m);
         c4i_forward(pe, loc->pe, m);
         return;
     }
@@ -64,7 +72,7 @@ c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         park(pe, loc ? loc : c4i_table_get(&c->table, m->w.elem), m);
         return;
     }
-    m->w.hops++;
+    count_hop(m);
     c4i_forward(pe, home, m);               /* keeps ep: home parks until it knows more */
 }
 

@@ -56,6 +56,8 @@ c4i_sync_joined(c4_pe *pe, c4i_elem *e, uint64_t birth)
     c4i_red_join(&pe->sync, birth);
     if (pe->has_lb)
         c4i_red_check(pe, &pe->sync);
+    else
+        c4i_sync_local_check(pe);           /* sync_done may be of elements that left */
 }
 
 void

@@ -1,7 +1,7 @@
 /*
  * storm.c - random programs on a simulated network against every protocol.
  *
- *     storm --seeds A..B [--kind K] [--npes N] [--jobs J] [-v]
+ *     storm [--seeds A..B] [--kind K] [--npes N] [--jobs J] [-v] ...
  *
  * Worker processes run the seeds; if one dies or hangs, the parent still knows
  * the seed and the last events.  Without --kind: all kinds.  The first failure
@@ -21,23 +21,24 @@
 
 #include "storm.h"
 
-enum { MAXJOBS = 64, HANG_S = 120 };
+enum { MAXJOBS = 64 };
 
 struct options {
     uint64_t from, to;
     int      kind;                          /* NONE: all */
-    int      npes, njobs;
-    bool     verbose, quiet, keep_going;
+    int      npes, njobs, hang_s;
+    bool     verbose, quiet, keep_going, twice;
 };
 
 static void
 usage(void)
 {
-    fprintf(stderr, "usage: storm [--seeds A..B] [--kind K] [--npes N] [--jobs J] [-v] [-q] [-k]\n"
-            "kinds:");
+    fprintf(stderr, "usage: storm [--seeds A..B] [--kind K] [--npes N] [--jobs J]\n"
+            "             [--hang S] [-v] [-q] [-k] [-t]\nkinds:");
     for (int i = 0; i < NKINDS; i++)
         fprintf(stderr, " %s", kind_name[i]);
-    fprintf(stderr, "\n-v prints every event, -q only failures, -k goes on after a failure\n");
+    fprintf(stderr, "\n-v prints every event, -q only failures, -k goes on after a failure,\n"
+            "-t runs each seed twice and compares\n");
     exit(2);
 }
 
@@ -54,16 +55,17 @@ kind_by_name(const char *name)
 static struct options
 parse(int argc, char **argv)
 {
-    struct options o = { .from = 1, .to = 1000, .kind = NONE, .njobs = 2 };
+    struct options o = { .from = 1, .to = 1000, .kind = NONE, .njobs = 2, .hang_s = 120 };
 
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         char *end;
 
-        if (!strcmp(arg, "-v") || !strcmp(arg, "-q") || !strcmp(arg, "-k")) {
+        if (!strcmp(arg, "-v") || !strcmp(arg, "-q") || !strcmp(arg, "-k") || !strcmp(arg, "-t")) {
             o.verbose |= arg[1] == 'v';
             o.quiet |= arg[1] == 'q';
             o.keep_going |= arg[1] == 'k';
+            o.twice |= arg[1] == 't';
             continue;
         }
         if (!value)
@@ -79,6 +81,8 @@ parse(int argc, char **argv)
             o.npes = atoi(value);
         } else if (!strcmp(arg, "--jobs")) {
             o.njobs = atoi(value);
+        } else if (!strcmp(arg, "--hang")) {
+            o.hang_s = atoi(value);
         } else {
             usage();
         }
@@ -99,6 +103,25 @@ report(const struct window *w, const char *why)
             why, kind_name[w->kind], w->seed, w->seed);
 }
 
+/* The same seed must give the same run, event by event. */
+static bool
+run_seed(const struct options *o, struct window *w, enum kind kind, uint64_t seed)
+{
+    uint64_t hash;
+
+    if (!storm_run(w, kind, seed, o->npes, o->verbose))
+        return false;
+    hash = w->hash;
+    if (!o->twice)
+        return true;
+    if (!storm_run(w, kind, seed, o->npes, false))
+        return false;
+    if (w->hash == hash)
+        return true;
+    snprintf(w->why, sizeof(w->why), "the same seed gave another run");
+    return false;
+}
+
 /* Every njobs-th seed of each kind, beginning with the me-th. */
 static int
 work(const struct options *o, struct window *w, int me)
@@ -111,7 +134,7 @@ work(const struct options *o, struct window *w, int me)
         for (int kind = 0; kind < NKINDS; kind++) {
             if (o->kind != NONE && kind != o->kind)
                 continue;
-            if (storm_run(w, (enum kind)kind, seed, o->npes, o->verbose))
+            if (run_seed(o, w, (enum kind)kind, seed))
                 continue;
             report(w, w->why);
             w->nfailed++;
@@ -131,7 +154,7 @@ struct worker {
 
 /* True if the worker is done, one way or the other. */
 static bool
-look(struct worker *k, int *status)
+look(struct worker *k, int hang_s, int *status)
 {
     int st;
     pid_t got = waitpid(k->pid, &st, WNOHANG);
@@ -141,7 +164,7 @@ look(struct worker *k, int *status)
         if (k->win->nruns != k->nruns) {
             k->nruns = k->win->nruns;
             k->since = time(NULL);
-        } else if (time(NULL) - k->since > HANG_S) {
+        } else if (time(NULL) - k->since > hang_s) {
             report(k->win, "the run hangs");
             kill(k->pid, SIGKILL);
             *status = 1;
@@ -196,7 +219,7 @@ supervise(const struct options *o, struct worker *k)
 
     while (left) {
         for (int i = 0; i < o->njobs; i++)
-            if (k[i].pid && look(&k[i], &status)) {
+            if (k[i].pid && look(&k[i], o->hang_s, &status)) {
                 k[i].pid = 0;
                 left--;
             }

@@ -158,6 +158,7 @@ struct event {
 /* Seen by the parent process, too: what is needed when a run dies. */
 struct window {
     uint64_t seed, nruns, nevents;
+    uint64_t hash;                          /* of all events of the run */
     uint64_t nfailed;
     uint64_t nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
     int      kind;

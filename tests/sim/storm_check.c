@@ -38,6 +38,8 @@ event(struct storm *s, const char *what, uint32_t pe, uint32_t peer, uint64_t a,
     struct event *e = &s->win->event[s->win->nevents++ % NEVENT];
 
     *e = (struct event){ s->step, what, pe, peer, a, b, c, d };
+    s->win->hash = (s->win->hash ^ (s->step << 32 | pe << 16 | peer)) * 1099511628211u;
+    s->win->hash = (s->win->hash ^ (a << 48 ^ b << 32 ^ c << 16 ^ d)) * 1099511628211u;
     if (s->verbose)
         print_event(e);
 }

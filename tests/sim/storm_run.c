@@ -7,7 +7,7 @@
 
 #include "storm.h"
 
-enum { STEPS_CHUNK = 4000, STEPS_MAX = 600000 };
+enum { STEPS_CHUNK = 4000, STEPS_MAX = 600000, HOPS_MAX = 250 };
 
 /* ---- Watching --------------------------------------------------------------------- */
 
@@ -33,6 +33,9 @@ tap(void *ctx, uint32_t from, uint32_t to, const c4i_wire *w, const struct iovec
 
     (void)iov;
     (void)niov;
+    if (w->kind == C4I_CALL && w->hops > HOPS_MAX && w->hops != C4I_HOPS_UNSENT)
+        fail(ctx, "a message for element %llu of collection %u goes in circles",
+             (unsigned long long)w->elem, w->coll);
     event(ctx, name[w->kind], from, to, w->coll, w->elem, w->ep, w->seq);
 }
 
@@ -102,9 +105,13 @@ decide(void *ctx, c4_pe *pe, uint32_t round, const c4i_lb_object *objs, uint32_t
         m[n++] = (c4i_lb_move){ 123456789, s->coll[0].id, target };
         m[n++] = (c4i_lb_move){ 0, 4711, target };
     }
+    if (chance(s, 5)) {
+        free(m);
+        return C4_EUSER;
+    }
     *moves = m;
     *nmoves = n;
-    return chance(s, 5) ? C4_EUSER : C4_OK;
+    return C4_OK;
 }
 
 /* ---- Setting up ------------------------------------------------------------------------ */
@@ -503,7 +510,7 @@ storm_run(struct window *w, enum kind kind, uint64_t seed, int npes, bool verbos
 
     w->kind = kind;
     w->seed = seed;
-    w->nevents = 0;
+    w->nevents = w->hash = 0;
     s->seed = seed;
     s->rng = seed * NKINDS + kind;
     c4i_sim_rand(&s->rng);
