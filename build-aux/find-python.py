@@ -61,6 +61,8 @@ def main():
     print("exe: " + os.path.abspath(sys.executable))
     print("version: %d.%d.%d" % sys.version_info[:3])
     print("cflags: " + " ".join(cflags))
+    print("embed: -L%s -lpython%s" % (sysconfig.get_config_var("LIBDIR"),
+                                      sysconfig.get_config_var("LDVERSION")))
     print("dir: " + module_dir(prefix, "python%d.%d" % sys.version_info[:2]))
     print("greenlet: " + greenlet.__version__)
     print("numpy: " + numpy_version)

@@ -35,12 +35,14 @@ Install python3-dev and python3-greenlet, or name a Python with PYTHON=, or conf
        c4_python_field() { echo "$c4_answer" | sed -n "s/^$[1]: //p"; }
        PYTHON=$(c4_python_field exe)
        PYTHON_CFLAGS=$(c4_python_field cflags)
+       PYTHON_EMBED_LIBS=$(c4_python_field embed)
        pythondir=$(c4_python_field dir)
        c4_python_found="$(c4_python_field version) ($PYTHON)"
        c4_greenlet_found=$(c4_python_field greenlet)
        c4_numpy_found=$(c4_python_field numpy)
        AC_DEFINE_UNQUOTED([C4_PYTHON], ["$PYTHON"], [The Python that programs run with.])])
 AC_SUBST([PYTHON_CFLAGS])
+AC_SUBST([PYTHON_EMBED_LIBS])
 AC_SUBST([pythondir])
 AM_CONDITIONAL([HAVE_PYTHON], [test "$with_python" != no])
 ])

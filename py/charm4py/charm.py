@@ -64,6 +64,9 @@ class CharmRemote(Chare):
     def printStats(self) -> None:
         charm.printStats()
 
+    def _statistics(self) -> Optional[bytes]:
+        return _c4.stats()
+
     def updateGlobals(self, global_dict: Dict[str, Any], module_name: str = "__main__") -> None:
         sys.modules[module_name].__dict__.update(global_dict)
 
@@ -121,6 +124,7 @@ class Charm:
         self.lib = CharmLib()
         self.thisProxy: Any = None
         self.started = False
+        self._main_name = ""
         self.Future = self.createFuture = Future
 
     # ---- start and end
@@ -135,6 +139,7 @@ class Charm:
             raise NotImplementedError("the interactive shell is not available yet")
         _check_options()
         _check_entry(entry)
+        self._main_name = ".".join(getattr(entry, name, "?") for name in ("__module__", "__qualname__"))
         args = self._init()
         self._register_all(entry, classes, modules)
         if self.myPe() == 0:
@@ -151,6 +156,8 @@ class Charm:
         chare.register(CharmRemote, (GROUP,))
         args = _c4.init(list(sys.argv), bool(options.local_msg_optim),
                         int(options.pickle_protocol), bool(options.auto_flush_wait_queues))
+        if options.profiling:
+            _c4.stats_start()
         _line_buffer()
         os.register_at_fork(after_in_child=_c4.after_fork)
         if self.myPe() == 0 and not options.quiet:
@@ -321,13 +328,19 @@ class Charm:
     # ---- profiling
 
     def printStats(self) -> None:
-        """Prints the times and messages of this PE's entry methods."""
+        """Prints the times and messages of this PE's entry methods.
+
+        In a coroutine it also prints the sum over all PEs, which it waits for.
+        """
         assert self.started and _c4.mype() >= 0, "charm was not started"
         if not self.options.profiling:
             print("NOTE: called charm.printStats() but profiling is disabled")
             return
         from . import _stats
-        print(_stats.table())
+        print(_stats.table(self._main_name))
+        if self.numPes() > 1 and _c4.can_suspend():
+            snapshots = self.thisProxy._statistics(ret=True).get()
+            print(_stats.table_of_all(snapshots, self._main_name))
 
     def LBTurnInstrumentOn(self) -> None:
         """Loads count for the balancer from here on."""

@@ -159,6 +159,7 @@ struct py_class {
     c4_entry    *entries;
     py_method   *init, *migrated, *resume;  /* resume may be NULL */
     bool         is_main, is_map, has_when;
+    uint8_t      used;                      /* kinds seen on this PE, for statistics */
     bool         custom_state;              /* has __getstate__, __setstate__ or slots */
     py_class    *next;
 };
@@ -366,6 +367,14 @@ int py_reducers_register(py_state *st);
 PyObject *py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer);
 PyObject *py_allreduce(py_chare *self, PyObject *data, PyObject *reducer);
 int py_reducer_deposit(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_t n);
+
+/* ---- stats.c -------------------------------------------------------------------- */
+
+PyObject *py_stats(PyObject *mod, PyObject *unused);
+PyObject *py_stats_start(PyObject *mod, PyObject *unused);
+PyObject *py_stats_merge(PyObject *mod, PyObject *list);
+PyObject *py_stats_rows(PyObject *mod, PyObject *bytes);
+PyObject *py_methods(PyObject *mod, PyObject *pycls);
 
 /* ---- errors.c ------------------------------------------------------------------- */
 

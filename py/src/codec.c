@@ -117,6 +117,8 @@ reserve(py_enc *e, size_t nbytes)
 int
 py_enc_raw(py_enc *e, const void *data, size_t nbytes)
 {
+    if (nbytes == 0)
+        return 0;                           /* data may be NULL */
     if (reserve(e, nbytes))
         return -1;
     memcpy(e->buf + e->len, data, nbytes);

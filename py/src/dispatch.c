@@ -344,6 +344,7 @@ make_object(py_state *st, c4_chare who)
     proxy = own_proxy(st, cls, who, &info, &kind);
     if (!proxy)
         return NULL;
+    cls->used |= (uint8_t)(1 << kind);
     index = c4_index_of(st->pe, who);
     obj = py_chare_alloc(cls, who, kind, &index, proxy);
     Py_DECREF(proxy);

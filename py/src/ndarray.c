@@ -286,7 +286,8 @@ py_nd_look(py_state *st, PyObject *o, py_nd_view *v)
     }
     v->type = PyArray_DESCR(a)->type;
     v->ndim = PyArray_NDIM(a);
-    memcpy(v->shape, PyArray_DIMS(a), (size_t)v->ndim * sizeof(*v->shape));
+    for (int i = 0; i < v->ndim; i++)
+        v->shape[i] = PyArray_DIM(a, i);
     v->data = PyArray_DATA(a);
     v->nbytes = (size_t)PyArray_NBYTES(a);
     v->owner = (PyObject *)a;

@@ -8,7 +8,7 @@ set -eu
 cd "${C4_SRCDIR:-.}"
 
 bad=0
-headers=${C4_PUBLIC_HEADERS:-runtime/c4.h runtime/c4_bind.h runtime/c4_err.h lb/c4_lb.h}
+headers=${C4_PUBLIC_HEADERS:-runtime/c4.h runtime/c4_bind.h runtime/c4_err.h lb/c4_lb.h prof/c4_prof.h}
 public=
 for h in $headers; do
     public="$public ${h##*/}"
