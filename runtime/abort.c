@@ -6,12 +6,13 @@
 #include <unistd.h>
 
 #include "pe.h"
+#include "text.h"
 
 /* The launcher sees the PE end before the job did, and ends the others. */
 void
 c4_abort(c4_pe *pe, const char *fmt, ...)
 {
-    const c4i_fault_info *f = &pe->fault;
+    struct c4i_text where = { .n = 0 };
     va_list ap;
 
     fflush(stdout);
@@ -21,9 +22,10 @@ c4_abort(c4_pe *pe, const char *fmt, ...)
     vfprintf(stderr, fmt, ap);
     va_end(ap);
     fprintf(stderr, "\n");
-    if (pe->ctx.active && f->type)
-        fprintf(stderr, "while running %s.%s of element %llu of collection %u\n", f->type,
-                f->entry ? f->entry : "?", (unsigned long long)f->elem, f->coll);
+    if (pe->ctx.active && pe->fault.type) {
+        c4i_where(&pe->fault, &where);
+        fprintf(stderr, "while running %.*s\n", (int)where.n, where.s);
+    }
     fflush(stderr);
     c4i_backtrace(STDERR_FILENO);
     if (pe->host && pe->host->leave)

@@ -334,6 +334,18 @@ sparse_key(const c4_index *index)
     return key;
 }
 
+/* The index that sparse_key() packed; of a hashed one, something else. */
+static c4_index
+unpacked(int n, uint64_t key)
+{
+    int bits = 64 / n;
+    c4_index index = { n, { 0 } };
+
+    for (int i = n; i-- > 0; key >>= bits)
+        index.at[i] = (int64_t)(key << (64 - bits)) >> (64 - bits);
+    return index;
+}
+
 c4_err
 c4_key_of(const c4_index *dims, const c4_index *index, uint64_t *out)
 {
@@ -359,6 +371,8 @@ c4i_index_of_key(const c4i_coll *c, uint64_t key)
 {
     c4_index index = { c->dims.n, { 0 } };
 
+    if (c->kind == C4_KIND_ARRAY && c->sparse && c->dims.n > 1)
+        return unpacked(c->dims.n, key);
     if (c->kind != C4_KIND_ARRAY || c->sparse) {
         index.n = 1;
         index.at[0] = c->kind == C4_KIND_SINGLE ? 0 : (int64_t)key;
@@ -746,10 +760,12 @@ birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
     h->seen = c->bseen;
     if (p && p->seen > h->seen)
         h->seen = p->seen;                  /* B5: what made P insert is not for the child */
-    if (c->closed) {
+    if (p) {                                /* owes what its inserter owes, told by it */
         h->red.next = h->red.birth = p->red.next;
         h->red.gen = (p->red.birth == p->red.next ? p->red.gen : 0) + 1;
         p->red.nborn++;
+    } else {
+        c->nissued_main++;                  /* owes all, told by the wave that closes */
     }
     if (h->seen > c->bseen)
         c4i_push_u64(&c->ahead, &c->nahead, &c->ahead_cap, h->seen);
@@ -976,7 +992,7 @@ c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         return;                             /* called twice, or for a dense array */
     c->closed = true;
     c4i_sync_close_check(pe);
-    c->close_sum += c->nissued;
+    c->close_sum += c->nissued_main;
     for (uint32_t i = 0; i < c4i_tree_nkids(pe, c->root); i++) {
         c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);
 

@@ -192,6 +192,7 @@ fault_info(c4_pe *pe)
     pe->fault.type = e ? e->coll->type->name : NULL;
     pe->fault.coll = e ? e->coll->id : 0;
     pe->fault.elem = e ? e->key : 0;
+    pe->fault.in = e ? e->coll : NULL;
     pe->fault.entry = !e ? NULL
         : pe->ctx.entry == C4_ENTRY_CREATE ? "(constructor)"
         : pe->ctx.entry == C4_ENTRY_MIGRATED ? "migrated"

@@ -58,6 +58,7 @@ stop(c4_pe *pe, int status)
     pe->yield = true;
     pe->status = status;
     pe->exit_seen = true;
+    c4i_report_end(pe);
     tell_kids(pe, STOP, status);
     stop_check(pe);
 }

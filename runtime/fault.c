@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "pe.h"
 #include "text.h"
 
 enum { STACK_BYTES = 128 << 10 };
@@ -30,19 +31,32 @@ static const struct {
     { SIGILL, "illegal instruction" }, { SIGFPE, "arithmetic error" }, { SIGABRT, "aborted" }
 };
 
-static void
-say_where(struct c4i_text *line, const c4i_fault_info *f)
+void
+c4i_where(const c4i_fault_info *f, struct c4i_text *out)
 {
     if (!f->type)
         return;
-    c4i_text_add(line, ", running ");
-    c4i_text_add(line, f->type);
-    c4i_text_add(line, ".");
-    c4i_text_add(line, f->entry ? f->entry : "?");
-    c4i_text_add(line, " of element ");
-    c4i_text_number(line, f->elem, 10);
-    c4i_text_add(line, " of collection ");
-    c4i_text_number(line, f->coll, 10);
+    c4i_text_add(out, f->type);
+    c4i_text_add(out, ".");
+    c4i_text_add(out, f->entry ? f->entry : "?");
+    c4i_text_add(out, " of element ");
+    if (f->in) {
+        c4_index index = c4i_index_of_key(f->in, f->elem);
+
+        c4i_text_index(out, index.at, index.n);
+    } else {
+        c4i_text_number(out, f->elem, 10);
+    }
+    c4i_text_add(out, " of collection ");
+    c4i_text_number(out, f->coll, 10);
+}
+
+static void
+say_where(struct c4i_text *line, const c4i_fault_info *f)
+{
+    if (f->type)
+        c4i_text_add(line, ", running ");
+    c4i_where(f, line);
 }
 
 static void

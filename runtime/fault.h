@@ -12,8 +12,13 @@ typedef struct c4i_fault_info {
     uint32_t    pe, coll;
     uint64_t    elem;
     const char *type, *entry;               /* NULL: no entry method runs */
+    const struct c4i_coll *in;              /* what elem is an index of; NULL: elem says it */
     volatile int asked;                     /* SIGQUIT came: the loop tells what the PE waits for */
 } c4i_fault_info;
+
+struct c4i_text;
+/* "Worker.step of element (3, 4) of collection 2"; nothing if no entry method runs. */
+void c4i_where(const c4i_fault_info *info, struct c4i_text *out);
 
 /* Handles fatal signals on an alternate stack from now on, and SIGQUIT, which
  * prints where the PE is and sets info->asked; info must stay. */

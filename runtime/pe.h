@@ -326,7 +326,7 @@ struct c4_pe {
     uint64_t       idle_ticks, busy_ticks;
     uint64_t       idle_since;              /* ns; for ++idle-timeout */
     uint64_t       idle_limit;
-    bool           stalled;
+    bool           reported;                /* what this PE waits for */
 
     c4i_recorder   rec;
     c4i_balancer   lb;
@@ -467,7 +467,13 @@ c4_err c4i_reducers_init(c4_pe *pe);
 void c4i_on_qd(c4_pe *pe, c4i_msg *m);
 void c4i_qd_idle(c4_pe *pe);                            /* nothing to do just now */
 void c4i_stall_check(c4_pe *pe);
+
+/* ---- waiting.c ---- */
+uint64_t c4i_nparked(const c4_pe *pe);                  /* messages for elements that are not known */
+/* What this PE waits for, one line each, to stderr: the job has stalled. */
 void c4i_report_waiting(c4_pe *pe);
+/* Elements that messages were sent to but that were not there: the job ends. */
+void c4i_report_end(c4_pe *pe);
 
 /* ---- sync.c ---- */
 void c4i_sync_init(c4_pe *pe);

@@ -103,108 +103,40 @@ fire(c4_pe *pe)
 
 /* ---- What this PE adds ------------------------------------------------------- */
 
-static uint64_t
-count_list(const c4i_msg *m)
-{
-    uint64_t n = 0;
-
-    for (; m; m = m->next)
-        n++;
-    return n;
-}
-
-static uint64_t
-count_parked(const c4_pe *pe)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; pe->colls && i <= pe->colls_mask; i++) {
-        const c4i_table *t = pe->colls[i] ? &pe->colls[i]->table : NULL;
-
-        for (size_t k = 0; t && t->slot && k <= t->mask; k++)
-            n += count_list(t->slot[k].wait);
-    }
-    return n;
-}
-
 static void
 add_own(c4_pe *pe)
 {
     pe->qd_sum[CREATED] += pe->created;
     pe->qd_sum[PROCESSED] += pe->processed;
     if (pe->idle_limit) {
-        pe->qd_sum[PARKED] += count_parked(pe);
+        pe->qd_sum[PARKED] += c4i_nparked(pe);
         pe->qd_sum[TIMERS] += pe->ntimers - pe->ntimed;
     }
 }
 
 /* ---- A stalled job -------------------------------------------------------------- */
 
+/* Down the tree, so that it comes before the end of the job, which does, too. */
 static void
-report_parked(const c4_pe *pe)
+report_down(c4_pe *pe)
 {
-    int left = 8;
+    for (uint32_t i = 0; i < c4i_tree_nkids(pe, 0); i++) {
+        c4i_wire w = c4i_wire_for(C4I_QD, 0);
 
-    for (size_t i = 0; pe->colls && i <= pe->colls_mask; i++) {
-        const c4i_coll *c = pe->colls[i];
-
-        for (size_t k = 0; c && c->table.slot && k <= c->table.mask; k++) {
-            uint64_t n = count_list(c->table.slot[k].wait);
-
-            if (n && left-- > 0)
-                fprintf(stderr, "c4: PE %u: %llu message(s) for element %lld of %s, which does not exist\n",
-                        pe->me, (unsigned long long)n, (long long)c->table.slot[k].key,
-                        c->type->name);
-        }
+        w.entry = REPORT;
+        c4i_post_data(pe, c4i_tree_kid(pe, 0, i), &w, NULL, 0);
     }
-}
-
-static void
-report_reductions(const c4_pe *pe)
-{
-    for (size_t i = 0; pe->colls && i <= pe->colls_mask; i++) {
-        const c4i_coll *c = pe->colls[i];
-
-        if (c && c->root == pe->me && c->red.part.n)
-            fprintf(stderr, "c4: reduction %llu of a collection of %s has %u contributions, %lld are due%s\n",
-                    (unsigned long long)c->red.part.at[0].r, c->type->name, c->red.part.at[0].count,
-                    (long long)c->red.expect, c->red.expect < 0 ? " (ckDoneInserting is missing)" : "");
-    }
-    if (pe->me == 0 && pe->sync.part.n)
-        fprintf(stderr, "c4: load balancing waits: %u of %lld elements have called AtSync\n",
-                pe->sync.part.at[0].count, (long long)pe->sync.expect);
-}
-
-/* What this PE waits for, one line each, to stderr. */
-void
-c4i_report_waiting(c4_pe *pe)
-{
-    report_parked(pe);
-    report_reductions(pe);
-    if (pe->host && pe->host->waiting)
-        pe->host->waiting(pe);
-    fflush(stderr);
-}
-
-static c4_err
-give_up(c4_pe *pe, void *arg)
-{
-    (void)arg;
-    return c4_exit(pe, 1);
+    c4i_report_waiting(pe);
+    pe->reported = true;
 }
 
 static void
 stalled(c4_pe *pe)
 {
-    fprintf(stderr, "c4: nothing is left to do, and nobody has called exit; the job ends\n");
-    pe->stalled = true;
-    for (uint32_t i = 0; i < pe->npes; i++) {
-        c4i_wire w = c4i_wire_for(C4I_QD, 0);
-
-        w.entry = REPORT;
-        c4i_post_data(pe, i, &w, NULL, 0);
-    }
-    c4_after(pe, 50000000, give_up, NULL);  /* time for the reports */
+    fprintf(stderr, "c4: nothing has been left to do for %g s, and nobody has called exit; "
+            "the job ends (++idle-timeout)\n", (double)pe->idle_limit * 1e-9);
+    report_down(pe);
+    c4_exit(pe, 1);
 }
 
 /* PE 0 has been idle for a while: look whether all are. */
@@ -213,7 +145,7 @@ c4i_stall_check(c4_pe *pe)
 {
     uint64_t now = c4i_now_ns(pe);
 
-    if (pe->me != 0 || !pe->idle_limit || pe->stalled || now - pe->idle_since < pe->idle_limit)
+    if (pe->me != 0 || !pe->idle_limit || pe->reported || now - pe->idle_since < pe->idle_limit)
         return;
     pe->idle_since = now;
     if (!pe->qd_wave) {
@@ -307,7 +239,7 @@ c4i_on_qd(c4_pe *pe, c4i_msg *m)
         memcpy(&cb, m->data, sizeof(cb));
         request(pe, &cb);
     } else if (m->w.entry == REPORT) {
-        c4i_report_waiting(pe);
+        report_down(pe);
     } else if (!(m->w.flags & C4I_F_UP)) {
         wave_down(pe, m->w.call);
     } else if (m->len == sizeof(sum)) {

@@ -27,6 +27,18 @@ c4i_text_number(struct c4i_text *t, uint64_t x, unsigned base)
 }
 
 void
+c4i_text_index(struct c4i_text *t, const int64_t *at, int n)
+{
+    c4i_text_add(t, n > 1 ? "(" : "");
+    for (int i = 0; i < n; i++) {
+        c4i_text_add(t, i ? ", " : "");
+        c4i_text_add(t, at[i] < 0 ? "-" : "");
+        c4i_text_number(t, at[i] < 0 ? 0 - (uint64_t)at[i] : (uint64_t)at[i], 10);
+    }
+    c4i_text_add(t, n > 1 ? ")" : "");
+}
+
+void
 c4i_text_write(const struct c4i_text *t, int fd)
 {
     for (size_t done = 0; done < t->n; ) {

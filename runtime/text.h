@@ -15,6 +15,8 @@ struct c4i_text {
 
 void c4i_text_add(struct c4i_text *t, const char *s);
 void c4i_text_number(struct c4i_text *t, uint64_t x, unsigned base);
+/* "3", or "(3, -4)" of several. */
+void c4i_text_index(struct c4i_text *t, const int64_t *at, int n);
 /* In one piece, so that lines of several processes do not mix. */
 void c4i_text_write(const struct c4i_text *t, int fd);
 
