@@ -234,7 +234,6 @@ void
 check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, int parent)
 {
     struct elem *e = &c->elem[slot];
-    c4i_coll *rc = c4i_coll_find(c4i_sim_pe(s->sim, pe), c->id);
 
     event(s, "insert", pe, pe, c->no, slot, (uint64_t)parent, 0);
     clock_tick(s, pe);
@@ -249,8 +248,7 @@ check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, int par
             e->before |= (uint64_t)1 << b;
     if (parent != NONE) {
         e->before |= c->elem[parent].seen;
-        if (rc && rc->closed)
-            e->red_birth = e->red_next = c->elem[parent].red_next;
+        e->red_birth = e->red_next = c->elem[parent].red_next;
     }
     s->outstanding++;
 }
