@@ -57,7 +57,9 @@ wait_for(c4i_transport *t, unsigned what)
 static int
 leave(c4i_transport *t, int status)
 {
-    if (t->pe == 0) {
+    uint32_t pe = t->pe;
+
+    if (pe == 0) {
         for (uint32_t i = 1; i < t->npes; i++)
             wait_for(t, READY);
         t->ops->ending(t, status);
@@ -68,7 +70,7 @@ leave(c4i_transport *t, int status)
         wait_for(t, END);
     }
     t->ops->release(t);
-    return t->pe == 0 ? status : 0;
+    return pe == 0 ? status : 0;
 }
 
 static int
