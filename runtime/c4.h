@@ -320,6 +320,9 @@ C4_API c4_err c4_after(c4_pe *pe, uint64_t ns, c4_err (*fn)(c4_pe *pe, void *arg
 /* Moves the running element after its entry method has returned. */
 C4_API c4_err c4_migrate(c4_pe *pe, uint32_t to_pe);
 C4_API c4_err c4_set_migratable(c4_pe *pe, bool migratable);
+/* The running element's load by the program's own measure, in any unit, until
+ * set again; used under +LBLoad user. */
+C4_API c4_err c4_set_load(c4_pe *pe, double load);
 /* The running element is ready for balancing; its type's resume() runs when
  * all such elements have called and the balancer is done. */
 C4_API c4_err c4_at_sync(c4_pe *pe);

@@ -19,6 +19,7 @@ c4i_elem_new(c4i_coll *c, uint64_t key)
     e->key = key;
     e->move_to = C4I_NOPE;
     e->migratable = c->kind != C4_KIND_GROUP;
+    e->user_load = -1;
     return e;
 }
 
@@ -595,6 +596,19 @@ c4_err
 c4_set_migratable(c4_pe *pe, bool migratable)
 {
     return c4_set_migratable_for(pe, c4_self(pe), migratable);
+}
+
+c4_err
+c4_set_load(c4_pe *pe, double load)
+{
+    c4i_elem *e = need_local(pe, c4_self(pe), "c4_set_load()");
+
+    if (!e)
+        return C4_EREMOTE;
+    if (!(load >= 0))
+        return c4_fail(pe, C4_EINVAL, "a load is not negative");
+    e->user_load = load;
+    return C4_OK;
 }
 
 bool

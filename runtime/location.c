@@ -282,6 +282,7 @@ typedef struct travel {
     c4_index index;
     uint8_t  migratable, at_sync, waiting, pad[5];
     uint64_t left;                          /* ticks */
+    double   user_load;
 } travel;
 
 static void
@@ -336,7 +337,8 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
     travel t = {
         .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
         .red = e->red, .sync = e->sync, .index = e->index, .migratable = e->migratable,
-        .at_sync = e->at_sync, .waiting = e->waiting, .left = c4i_ticks(&pe->clock)
+        .at_sync = e->at_sync, .waiting = e->waiting, .left = c4i_ticks(&pe->clock),
+        .user_load = e->user_load
     };
 
     for (c4i_msg *m = e->early; m; m = m->next) {
@@ -431,6 +433,7 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     e->migratable = t->migratable;
     e->at_sync = t->at_sync;
     e->waiting = t->waiting;
+    e->user_load = t->user_load;
     e->norder = e->order_cap = t->norder;
     e->order = c4i_alloc((t->norder + 1) * sizeof(*e->order));
     c4_pup_raw(&p, e->order, t->norder * sizeof(*e->order));

@@ -198,6 +198,7 @@ struct c4i_elem {
     uint64_t   hinted;                      /* PEs told of this place (mod 64) */
     uint64_t   wall, nbytes;                /* ticks since the last LB step; packed size */
     uint64_t   cpu_ns;
+    double     user_load;                   /* c4_set_load(); < 0: not given */
     c4_index   index;                       /* sparse collections only; n is 0 otherwise */
     _Alignas(16) unsigned char obj[];
 };

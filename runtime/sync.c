@@ -173,7 +173,7 @@ statistics(c4_pe *pe, c4i_elem *e, c4i_lb_object *o)
     if (pe->ctx.elem == e && pe->ctx.active && pe->timing)
         c4i_charge(pe, c4i_ticks(&pe->clock));
     *o = (c4i_lb_object){ .elem = e->key, .coll = e->coll->id, .pe = pe->me,
-                          .wall_s = ticks_to_s(pe, e->wall), .cpu_s = -1, .user_load = -1,
+                          .wall_s = ticks_to_s(pe, e->wall), .cpu_s = -1, .user_load = e->user_load,
                           .nbytes = e->nbytes, .movable = e->migratable && e->coll->type->pup };
     if (pe->lb.want_cpu)
         o->cpu_s = (double)e->cpu_ns * 1e-9;
