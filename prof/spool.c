@@ -27,12 +27,21 @@ say_full(c4i_spool *s, const char *why)
             "what was recorded is kept\n", s->head->pe, why, s->path);
 }
 
+/* As much again as there is, within bounds: on ext4 it costs far more to make a
+ * file longer while it has dirty pages than to allocate the blocks. */
+static size_t
+next_chunk(const c4i_spool *s, size_t have)
+{
+    return have < s->chunk ? s->chunk : have > C4I_SPOOL_CHUNK ? C4I_SPOOL_CHUNK
+           : have & ~(size_t)(C4I_SPOOL_HEAD - 1);
+}
+
 /* Allocates blocks up to (at least) want; false: there are none. */
 static bool
 allocate(c4i_spool *s, unsigned char *want)
 {
     size_t from = (size_t)(s->allocated - s->base);
-    size_t n = s->chunk;
+    size_t n = next_chunk(s, from);
     struct rlimit rl;
     int e;
 
@@ -49,17 +58,16 @@ allocate(c4i_spool *s, unsigned char *want)
         if (n > rl.rlim_cur - from)
             n = (rl.rlim_cur - from) & ~(size_t)(C4I_SPOOL_HEAD - 1);
     }
-    while ((e = posix_fallocate(s->fd, (off_t)from, (off_t)n)) == EINTR)
-        ;
-    if (e != 0 && n > C4I_SPOOL_HEAD)       /* the last blocks of a full disk */
-        e = posix_fallocate(s->fd, (off_t)from, (off_t)(n = C4I_SPOOL_HEAD));
+    /* Of a disk that is almost full, the rest. */
+    while ((e = posix_fallocate(s->fd, (off_t)from, (off_t)n)) != 0 && n > C4I_SPOOL_HEAD)
+        n = e == EINTR ? n : n / 2 & ~(size_t)(C4I_SPOOL_HEAD - 1);
     if (e != 0) {
         say_full(s, e == ENOSPC ? "the disk is full" : strerror(e));
         return false;
     }
     s->allocated += n;
     /* What is written stays in the file's pages; we need not keep it mapped. */
-    if (s->cur - s->base > C4I_SPOOL_CHUNK + C4I_SPOOL_HEAD)
+    if (from > C4I_SPOOL_CHUNK / 4)
         (void)madvise(s->base + C4I_SPOOL_HEAD,
                       (size_t)(s->cur - s->base - C4I_SPOOL_HEAD) & ~(size_t)(C4I_SPOOL_HEAD - 1),
                       MADV_DONTNEED);
@@ -174,8 +182,8 @@ c4i_spool_create(c4i_spool *s, const char *path, const c4i_spool_head *h,
     s->cur = s->ready = s->allocated = s->base + C4I_SPOOL_HEAD;
     s->soft = s->base + soft;
     s->chunk = page_round(soft / 16);
-    if (s->chunk > C4I_SPOOL_CHUNK)
-        s->chunk = C4I_SPOOL_CHUNK;
+    if (s->chunk > C4I_SPOOL_CHUNK / 16)
+        s->chunk = C4I_SPOOL_CHUNK / 16;
     s->limit = s->base + s->mapped;
     return C4_OK;
 }

@@ -22,7 +22,7 @@
 
 enum {
     C4I_SPOOL_STEP  = 256 << 10,            /* pages touched at a time */
-    C4I_SPOOL_CHUNK = 4 << 20               /* blocks allocated at a time, at most */
+    C4I_SPOOL_CHUNK = 64 << 20              /* blocks allocated at a time, at most */
 };
 
 typedef struct c4i_spool {
