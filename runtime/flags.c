@@ -80,7 +80,7 @@ const c4i_flag c4i_flag_table[] = {
     { "+traceOverwrite", NO_ARG, RUNTIME, false, NULL, NULL, NULL, "replace the database if it exists" },
     { "+traceLimit", VALUE, RUNTIME, false, "SIZE", "bytes", NULL, "bound of what is recorded; K, M, G may follow" },
     { "+papi", VALUE, RUNTIME, true, "EVENT[,EVENT...]", NULL, NULL, "count these events around entry methods" },
-    { "+sample", VALUE, RUNTIME, false, "HZ", "Hz", NULL, "sample the call path" },
+    { "+sample", VALUE, NOTICE, false, "HZ", NULL, NULL, "sampling of call paths is not there yet" },
     { "+traceroot", VALUE, NOTICE, false, "DIR", NULL, NULL, "folder of traces" },
     { "+logsize", VALUE, NOTICE, false, "N", NULL, NULL, "buffer of traces" },
 
