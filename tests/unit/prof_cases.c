@@ -17,7 +17,8 @@
  *   stop STATUS | kill                                    ends the PE
  *   query SQL        rows follow, one a line: row VALUE|VALUE...
  *
- * prof_cases --write FILE CASE makes the database and leaves it.
+ * prof_cases --write FILE CASE makes the database and leaves it; --spools DIR
+ * CASE leaves the spools, and asks nothing.
  */
 #include <dirent.h>
 #include <sqlite3.h>
@@ -43,7 +44,7 @@ struct run {
     struct named_type types[MAXTYPES];
     int              ntypes;
     uint32_t         pe;                    /* the present one */
-    bool             open, stored;
+    bool             open, stored, spools_only;
     char             spec[64][256];         /* type and coll lines, told to each PE */
     int              nspec;
     int              status;
@@ -416,6 +417,8 @@ do_line(struct run *r, char *line)
 
     snprintf(whole, sizeof(whole), "%s", line);
     if (!strncmp(line, "row ", 4) || !strncmp(line, "query ", 6)) {
+        if (r->spools_only)
+            return;
         if (line[0] == 'r')
             do_row(r, whole + 4);
         else
@@ -441,16 +444,17 @@ do_line(struct run *r, char *line)
         do_event(r, w, n);
 }
 
-/* into: a copy of the database, or NULL. */
+/* into: where the database (or the folder of spools) goes, or NULL. */
 static void
-run_case(const char *file, const char *into)
+run_case(const char *file, const char *into, bool spools_only)
 {
     struct run *r = calloc(1, sizeof(*r));
     char line[1024];
     FILE *f = fopen(file, "r");
 
     CHECK(f && r, "%s", file);
-    *r = (struct run){ .file = file, .npes = 2, .level = C4I_LEVEL_FULL, .limit = 1 << 20 };
+    *r = (struct run){ .file = file, .npes = 2, .level = C4I_LEVEL_FULL, .limit = 1 << 20,
+                       .spools_only = spools_only };
     prof_test_init(&r->t);
     while (fgets(line, sizeof(line), f)) {
         r->line++;
@@ -458,10 +462,12 @@ run_case(const char *file, const char *into)
     }
     fclose(f);
     end_query(r);
-    store(r);
+    end_pe(r, 0);
+    if (!spools_only)
+        store(r);
     sqlite3_close(r->db);
     if (into)
-        CHECK(rename(r->t.db, into) == 0, "%s", into);
+        CHECK(rename(spools_only ? r->t.spools : r->t.db, into) == 0, "%s", into);
     prof_test_release(&r->t);
     free(r);
 }
@@ -475,12 +481,12 @@ main(int argc, char **argv)
     int n = 0;
     DIR *d;
 
-    if (argc == 4 && !strcmp(argv[1], "--write")) {
-        run_case(argv[3], argv[2]);
+    if (argc == 4 && argv[1][0] == '-') {
+        run_case(argv[3], argv[2], !strcmp(argv[1], "--spools"));
         return 0;
     }
     for (int i = 1; i < argc; i++)
-        run_case(argv[i], NULL);
+        run_case(argv[i], NULL, false);
     if (argc > 1)
         return 0;
     snprintf(dir, sizeof(dir), "%s/tests/prof", src ? src : ".");
@@ -491,7 +497,7 @@ main(int argc, char **argv)
         if (len < 6 || strcmp(e->d_name + len - 5, ".case") != 0)
             continue;
         snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        run_case(path, NULL);
+        run_case(path, NULL, false);
         n++;
     }
     closedir(d);
