@@ -22,6 +22,8 @@ parse_flags(c4_pe *pe, int *argc, char **argv)
 
     if (err)
         return c4_fail(pe, err, "%s", pe->flags.error);
+    if (pe->me == 0)
+        fputs(pe->flags.notice, stderr);
     if (c4i_flags_has(&pe->flags, "+help")) {
         if (pe->me == 0)
             c4i_flags_help(stdout);

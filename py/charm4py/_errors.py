@@ -1,5 +1,6 @@
 """Errors: where they came from, and how they travel."""
 
+import os
 import pickle
 import sys
 import traceback
@@ -49,6 +50,20 @@ def print_uncaught(exc: BaseException, class_name: Optional[str], method: Option
     sys.stdout.flush()
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
+
+
+def print_waiting(greenlet: Any, class_name: Optional[str], method: Optional[str], index: Any,
+                  what: str) -> None:
+    """Shows what a suspended coroutine waits for, and where in the user's code."""
+    frame = greenlet.gr_frame or sys._getframe(1)  # none: it runs the loop, and this
+    package = os.path.dirname(__file__) + os.sep
+    while frame.f_back and frame.f_code.co_filename.startswith(package):
+        frame = frame.f_back
+    who = f"{class_name}.{method}" if class_name else frame.f_code.co_name
+    if index is not None:
+        who += f" of element {index}"
+    place = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    sys.stderr.write(f"c4: PE {_c4.mype()}: {who} ({place}) waits for {what}\n")
 
 
 def format_remote(exc: BaseException) -> None:
@@ -138,4 +153,4 @@ def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Option
         text = f"{where}{of} cannot be sent to another PE: {exc}"
         kind = type(exc) if type(exc) in (TypeError, AttributeError, ValueError) \
             else pickle.PicklingError
-        raise kind(text) from exc
+        raise kind(text) from (exc if exc.__traceback__ else None)

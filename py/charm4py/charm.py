@@ -449,6 +449,7 @@ charm = Charm()
 _c4.configure(
     error=Charm4PyError, not_threaded=NotThreadedError, dumps=pickle.dumps, loads=pickle.loads,
     explain_pickle=_errors.explain_pickle, print_uncaught=_errors.print_uncaught,
+    print_waiting=_errors.print_waiting,
     format_remote=_errors.format_remote, portable=_errors.portable,
     collect_readonlies=_collect_readonlies, apply_start=_apply_start,
     get_state=chare.get_state, set_state=chare.set_state, reducer_apply=reduction.apply,

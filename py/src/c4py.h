@@ -337,6 +337,8 @@ typedef struct py_future {
     uint64_t   stamp;                       /* order of becoming ready */
     PyObject  *value;                       /* the value, or a list of them */
     PyObject  *error;                       /* the last exception that came */
+    const py_method *of;                    /* the call whose result it is, or NULL */
+    const py_class  *made;                  /* what is created, or NULL */
     py_waiters waiters;
 } py_future;
 
@@ -413,7 +415,7 @@ struct py_state {
     PyObject *dumps, *loads;                /* pickle */
     PyObject *explain_pickle, *print_uncaught, *format_remote, *collect_readonlies,
              *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
-             *to_array, *when_test, *portable;
+             *to_array, *when_test, *portable, *print_waiting;
     PyObject *kw_buffer_callback, *kw_buffers;
     PyObject *s_append, *s_ret, *s_awaitable, *s_stacktrace, *empty_tuple;
 
@@ -429,6 +431,7 @@ struct py_state {
 
     py_worker *cur;                         /* whose greenlet runs */
     py_worker *idle, *all;
+    py_worker *launch;                      /* to be started by the first greenlet */
     py_worker *ready_head, **ready_tail;
     py_job    *jobs_head, **jobs_tail;
     PyObject  *main_greenlet;

@@ -20,7 +20,9 @@
  * soon as its c4_step() returns (c4_yield_step() makes it return).
  *
  * The first greenlet, which called charm.start(), never runs user code after
- * that: it waits until the job has ended.
+ * that: it starts workers, and waits until the job has ended.  A greenlet's stack
+ * and recursion depth begin where it is started: if blocked workers started
+ * others, each would begin deeper than the one before.
  */
 #include <stddef.h>
 #include <string.h>
@@ -122,12 +124,11 @@ give_to_idle(py_state *st, py_worker *me)
 {
     py_worker *w = st->idle;
 
-    if (w)
-        st->idle = w->next;
-    else
-        w = worker_new(st);
-    if (!w)
-        return -1;
+    if (!w) {
+        st->launch = worker_new(st);
+        return st->launch ? switch_to(st, st->main_greenlet, me) : -1;
+    }
+    st->idle = w->next;
     w->next = NULL;
     return switch_to(st, w->greenlet, me);
 }
@@ -214,6 +215,15 @@ run_until_awake(py_state *st, py_worker *w)
     return 0;
 }
 
+/* What waits for a condition may go on when a coroutine of its chare suspends. */
+static int
+flush_waiting(py_state *st, py_chare *obj)
+{
+    if (!obj || !st->flush_waiting || (!obj->waiting && !obj->wait_first))
+        return 0;
+    return py_flush_waiting(st, obj);
+}
+
 int
 py_co_block(py_state *st, const char *what, PyObject *on)
 {
@@ -233,7 +243,9 @@ py_co_block(py_state *st, const char *what, PyObject *on)
     w->waits_for = what;
     w->waits_on = on;
     c4_context_suspend(st->pe, &saved);
-    r = run_until_awake(st, w);
+    r = flush_waiting(st, w->obj);
+    if (r == 0)
+        r = run_until_awake(st, w);
     c4_context_resume(st->pe, &saved);
     w->wake = false;
     w->blocked = false;
@@ -454,25 +466,61 @@ py_co_run(py_state *st)
     py_worker *w;
 
     st->main_greenlet = (PyObject *)PyGreenlet_GetCurrent();
-    w = st->main_greenlet ? worker_new(st) : NULL;
-    if (!w)
-        return -1;
-    while (!st->ended)
+    w = st->launch = st->main_greenlet ? worker_new(st) : NULL;
+    while (w && !st->ended) {
+        st->launch = NULL;
         if (switch_to(st, w->greenlet, NULL))
             return -1;
-    return 0;
+        w = st->launch;
+    }
+    return st->ended ? 0 : -1;
+}
+
+/* What a blocked coroutine waits for, as text. */
+static PyObject *
+waited_for(py_state *st, const py_worker *w)
+{
+    if (!w->waits_on)
+        return PyUnicode_FromString(w->waits_for);
+    if (Py_TYPE(w->waits_on) == st->future_type) {
+        const py_future *f = (const py_future *)w->waits_on;
+
+        if (f->of)
+            return PyUnicode_FromFormat("the end of %s.%U", f->of->cls->short_name, f->of->name);
+        if (f->made)
+            return PyUnicode_FromFormat("the creation of %s", f->made->short_name);
+        return PyUnicode_FromString(w->waits_for);
+    }
+    if (py_proxy_check(st, w->waits_on)) {
+        const py_proxy *p = (const py_proxy *)w->waits_on;
+        PyObject *index = py_index_tuple(p->at, p->elem ? p->dims.n : 0), *text = NULL;
+
+        if (index)
+            text = PyUnicode_FromFormat("%s %s%R", w->waits_for, p->cls->short_name, index);
+        Py_XDECREF(index);
+        return text;
+    }
+    return PyUnicode_FromFormat("%s %R", w->waits_for, w->waits_on);
 }
 
 void
 py_co_print_waiting(py_state *st)
 {
     for (py_worker *w = st->all; w; w = w->all_next) {
+        PyObject *what, *r = NULL;
+
         if (!w->blocked)
             continue;
-        PySys_FormatStderr("PE %u: %s.%U waits for %s%s%R\n", c4_mype(st->pe),
-                           w->method ? w->method->cls->short_name : "charm",
-                           w->method ? w->method->name : st->s_ret,
-                           w->waits_for ? w->waits_for : "something",
-                           w->waits_on ? " " : "", w->waits_on ? w->waits_on : Py_None);
+        what = waited_for(st, w);
+        if (what)
+            r = PyObject_CallFunction(st->print_waiting, "OzOOO", w->greenlet,
+                                      w->method ? w->method->cls->short_name : NULL,
+                                      w->method ? w->method->name : Py_None,
+                                      w->obj && w->obj->this_index ? w->obj->this_index : Py_None,
+                                      what);
+        if (!r)
+            PyErr_WriteUnraisable(NULL);
+        Py_XDECREF(r);
+        Py_XDECREF(what);
     }
 }

@@ -258,7 +258,7 @@ py_future_wait(py_future *f)
         return -1;
     Py_INCREF(f);
     while (r == 0 && !f->ready)
-        r = py_co_block(st, "a future", NULL);
+        r = py_co_block(st, "a future", (PyObject *)f);
     py_waiters_remove(&f->waiters, st->cur);
     Py_DECREF(f);
     return r;

@@ -171,7 +171,8 @@ mod_init(PyObject *mod, PyObject *args)
     status = c4_init(&argc, argv, &host, &st->pe);
     if (status) {
         st->pe = NULL;
-        return PyErr_Format(PyExc_SystemExit, "charm4py: this process could not start");
+        PyErr_SetObject(PyExc_SystemExit, Py_True);     /* 1; c4 has said why */
+        return NULL;
     }
     st->ts = PyThreadState_Get();
     st->started = true;
@@ -498,6 +499,7 @@ static const helper helpers[] = {
     HELPER(print_uncaught), HELPER(format_remote), HELPER(portable), HELPER(collect_readonlies),
     HELPER(apply_start), HELPER(get_state), HELPER(set_state), HELPER(reducer_apply),
     HELPER(reducer_prepare), HELPER(to_array), HELPER(when_test),
+    HELPER(print_waiting),
 };
 enum { NHELPERS = sizeof(helpers) / sizeof(helpers[0]) };
 

@@ -196,6 +196,7 @@ send_wanted(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, enum
     f = py_future_new(st, 1);
     if (!f)
         return NULL;
+    f->of = m;
     f->results_of_bcast = want == WANT_RESULT && !p->elem;
     if (send_args(p, m, args, n, f->id, want)) {
         c4_future_drop(st->pe, f->id);
@@ -280,6 +281,7 @@ create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe
         created = py_future_new(st, 1);
         if (!created)
             return NULL;
+        created->made = cls;
         opts->created = created->id;
     }
     err = create_coll(cls, kind, dims, on_pe, opts, &who);
