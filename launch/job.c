@@ -23,6 +23,8 @@
 enum {
     STATUS_TIME_LIMIT = 124,
     TERM_MS = 500,                          /* from the request to end until the kill */
+    MANY = 64,                              /* reads from one PE in a row */
+    FLUSH_MS = 1000,                        /* for the reader of our output, when killed */
     LEAVE_S = 30,                           /* for the other PEs, after the first left in order */
     EARLY_MS = 1000                         /* for PE 0 to tell why all fail to start */
 };
@@ -91,17 +93,12 @@ static void
 catch_up(c4i_job *j)
 {
     for (uint32_t i = 0; i < j->npes; i++) {
-        c4i_stream *s[] = { &j->procs[i].out, &j->procs[i].err };
-
-        for (int k = 0; k < 2; k++)
-            for (int n = 0; n < 64; n++) {
-                struct pollfd p = { .fd = s[k]->from, .events = POLLIN };
-
-                if (s[k]->from < 0 || poll(&p, 1, 0) != 1 || !(p.revents & POLLIN))
-                    break;
-                c4i_stream_forward(s[k]);
-            }
+        for (int n = 0; n < MANY && c4i_stream_forward(&j->procs[i].out); n++)
+            ;
+        for (int n = 0; n < MANY && c4i_stream_forward(&j->procs[i].err); n++)
+            ;
     }
+    c4i_sink_flush(&j->out);
 }
 
 static const char *
@@ -116,8 +113,8 @@ static void
 pe_killed(c4i_job *j, uint32_t pe, int sig)
 {
     catch_up(j);
-    fprintf(stderr, "charmrun: PE %u was killed by signal %d (%s)%s; job ended\n", pe, sig,
-            strsignal(sig), when(j, &j->procs[pe]));
+    c4i_sink_say(&j->err, "charmrun: PE %u was killed by signal %d (%s)%s; job ended\n", pe, sig,
+                 strsignal(sig), when(j, &j->procs[pe]));
     end_job(j, 128 + sig);
 }
 
@@ -125,8 +122,8 @@ static void
 pe_failed(c4i_job *j, uint32_t pe, int code)
 {
     catch_up(j);
-    fprintf(stderr, "charmrun: PE %u ended with status %d%s; job ended\n", pe, code,
-            when(j, &j->procs[pe]));
+    c4i_sink_say(&j->err, "charmrun: PE %u ended with status %d%s; job ended\n", pe, code,
+                 when(j, &j->procs[pe]));
     end_job(j, code ? code : 1);
 }
 
@@ -153,13 +150,12 @@ static void
 early_is_due(c4i_job *j)
 {
     c4i_proc *p = &j->procs[j->early_pe];
-    bool open = false;
 
     j->early_ns = c4i_monotonic_ns() + EARLY_MS * (SECOND / 1000);
     if (j->early_status == 0 && !anybody_joined(j))
         return;                             /* maybe nobody will */
     if (j->early_pe > 0)
-        c4i_stream_finish(&p->early, STDERR_FILENO, &open);
+        c4i_stream_finish(&p->early, &j->err);
     pe_failed(j, (uint32_t)j->early_pe, j->early_status);
 }
 
@@ -243,12 +239,14 @@ look_at_clock(c4i_job *j)
 {
     uint64_t now = c4i_monotonic_ns();
 
+    c4i_stream_show(&j->procs[0].out, now);
+    c4i_stream_show(&j->procs[0].err, now);
     if (now >= j->early_ns)
         early_is_due(j);
     if (now >= j->limit_ns) {
         catch_up(j);
-        fprintf(stderr, "charmrun: the time limit of %g s is over; job ended\n",
-                j->command->time_limit_s);
+        c4i_sink_say(&j->err, "charmrun: the time limit of %g s is over; job ended\n",
+                     j->command->time_limit_s);
         end_job(j, STATUS_TIME_LIMIT);
     }
     if (now >= j->join_ns) {
@@ -258,14 +256,16 @@ look_at_clock(c4i_job *j)
             pe++;
         j->join_ns = NEVER;
         if (pe < j->npes) {
-            fprintf(stderr, "charmrun: PE %u did not join the job within %g s (++timeout); "
-                    "job ended\n", pe, j->command->start_limit_s);
+            catch_up(j);
+            c4i_sink_say(&j->err, "charmrun: PE %u did not join the job within %g s (++timeout); "
+                         "job ended\n", pe, j->command->start_limit_s);
             end_job(j, 1);
         }
     }
     if (now >= j->phase_ns && j->phase == C4I_ENDING) {
-        fprintf(stderr, "charmrun: the job ended %d s ago, but %u of its PEs did not; killed\n",
-                LEAVE_S, j->nalive);
+        catch_up(j);
+        c4i_sink_say(&j->err, "charmrun: the job ended %d s ago, but %u of its PEs did not; "
+                     "killed\n", LEAVE_S, j->nalive);
         end_job(j, 1);
     } else if (now >= j->phase_ns) {
         kill_job(j);
@@ -275,7 +275,8 @@ look_at_clock(c4i_job *j)
 static int
 poll_timeout_ms(const c4i_job *j)
 {
-    uint64_t next[] = { j->limit_ns, j->join_ns, j->phase_ns, j->early_ns };
+    uint64_t next[] = { j->limit_ns, j->join_ns, j->phase_ns, j->early_ns,
+                        j->procs[0].out.show_ns, j->procs[0].err.show_ns };
     uint64_t first = NEVER, now = c4i_monotonic_ns();
 
     for (size_t i = 0; i < sizeof(next) / sizeof(next[0]); i++)
@@ -287,16 +288,20 @@ poll_timeout_ms(const c4i_job *j)
 
 /* ---- The loop ------------------------------------------------------------------------ */
 
-static uint32_t
-list_streams(c4i_job *j, struct pollfd *fds, c4i_stream **streams)
+/* What to wait for: signals, our own output, streams that may be read now. */
+static nfds_t
+list_events(c4i_job *j, struct pollfd *fds, c4i_stream **streams)
 {
-    uint32_t n = 0;
+    nfds_t n = 0;
 
+    fds[n++] = (struct pollfd){ .fd = j->signals, .events = POLLIN };
+    fds[n++] = (struct pollfd){ .fd = j->out.len ? j->out.fd : -1, .events = POLLOUT };
+    fds[n++] = (struct pollfd){ .fd = j->err.len ? j->err.fd : -1, .events = POLLOUT };
     for (uint32_t i = 0; i < j->npes; i++) {
         c4i_stream *s[] = { &j->procs[i].out, &j->procs[i].err, &j->procs[i].early };
 
         for (int k = 0; k < 3; k++)
-            if (s[k]->from >= 0) {
+            if (s[k]->from >= 0 && !(s[k]->to && c4i_sink_is_full(s[k]->to))) {
                 fds[n] = (struct pollfd){ .fd = s[k]->from, .events = POLLIN };
                 streams[n++] = s[k];
             }
@@ -304,50 +309,61 @@ list_streams(c4i_job *j, struct pollfd *fds, c4i_stream **streams)
     return n;
 }
 
-/* The reader of our output is gone (as in "charmrun ... | head"). */
 static void
-output_broke(c4i_job *j)
+watch_once(c4i_job *j, struct pollfd *fds, c4i_stream **streams)
 {
-    end_job(j, errno == EPIPE ? 128 + SIGPIPE : 1);
+    nfds_t n = list_events(j, fds, streams);
+
+    if (poll(fds, n, poll_timeout_ms(j)) < 0 && errno != EINTR)
+        end_job(j, 1);
+    for (nfds_t i = 3; i < n; i++)
+        if (fds[i].revents)
+            c4i_stream_forward(streams[i]);
+    c4i_sink_flush(&j->out);
+    c4i_sink_flush(&j->err);
+    if (j->out.broken)                      /* as in "charmrun ... | head" */
+        end_job(j, 128 + SIGPIPE);
+    take_signal(j);
+    look_at_clock(j);
 }
 
+/* From here on signals have their usual effect: a reader that never reads may
+ * keep the launcher, but not the PEs, which are gone. */
 static void
-finish_streams(c4i_job *j)
+finish_output(c4i_job *j)
 {
-    bool out_open = false, err_open = false, none = false;
+    bool killed = j->phase >= C4I_TERMINATING;
 
     for (uint32_t i = 0; i < j->npes; i++) {
-        c4i_stream_finish(&j->procs[i].out, -1, &out_open);
-        c4i_stream_finish(&j->procs[i].err, -1, &err_open);
-        c4i_stream_finish(&j->procs[i].early, -1, &none);
+        c4i_stream_finish(&j->procs[i].out, NULL);
+        c4i_stream_finish(&j->procs[i].err, NULL);
+        c4i_stream_finish(&j->procs[i].early, NULL);
     }
+    sigprocmask(SIG_SETMASK, &j->old_mask, NULL);
+    c4i_sink_finish(&j->out, killed ? FLUSH_MS : -1);
+    c4i_sink_finish(&j->err, killed ? FLUSH_MS : -1);
 }
 
 int
 c4i_job_watch(c4i_job *j)
 {
-    size_t most = 3 * (size_t)j->npes + 1;
+    size_t most = 3 * (size_t)j->npes + 3;
     struct pollfd *fds = calloc(most, sizeof(*fds));
     c4i_stream **streams = calloc(most, sizeof(*streams));
 
-    if (!fds || !streams)
+    if (!fds || !streams) {
         end_job(j, 1);
+        kill_job(j);
+    }
     while (j->nalive > 0) {
-        uint32_t n = fds && streams ? list_streams(j, fds + 1, streams + 1) : 0;
-
-        if (fds)
-            fds[0] = (struct pollfd){ .fd = j->signals, .events = POLLIN };
-        if (poll(fds, fds ? n + 1 : 0, fds ? poll_timeout_ms(j) : 100) < 0 && errno != EINTR)
-            end_job(j, 1);
-        for (uint32_t i = 1; i <= n; i++)
-            if (fds[i].revents && !c4i_stream_forward(streams[i]))
-                output_broke(j);
-        take_signal(j);
-        look_at_clock(j);
+        if (fds && streams)
+            watch_once(j, fds, streams);
+        else
+            reap(j);
     }
     if (j->phase < C4I_TERMINATING && j->early_status)
         early_is_due(j);
-    finish_streams(j);
+    finish_output(j);
     free(fds);
     free(streams);
     if (c4i_job_ended(j))
@@ -423,14 +439,16 @@ c4i_job_start(c4i_job *j, const c4i_command *c)
     j->npes = c->npes;
     j->ncores = c4i_usable_cores();
     j->early_pe = -1;
+    c4i_sink_init(&j->out, STDOUT_FILENO);
+    c4i_sink_init(&j->err, STDERR_FILENO);
     j->phase_ns = j->early_ns = NEVER;
     j->procs = calloc(j->npes, sizeof(*j->procs));
     if (!j->procs)
         return 1;
     for (uint32_t i = 0; i < j->npes; i++) {
-        c4i_stream_init(&j->procs[i].out, -1, -1);
-        c4i_stream_init(&j->procs[i].err, -1, -1);
-        c4i_stream_init(&j->procs[i].early, -1, -1);
+        c4i_stream_init(&j->procs[i].out, -1, NULL);
+        c4i_stream_init(&j->procs[i].err, -1, NULL);
+        c4i_stream_init(&j->procs[i].early, -1, NULL);
     }
     raise_file_limit(j);
     j->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -461,7 +479,6 @@ c4i_job_ended(const c4i_job *j)
 void
 c4i_job_release(c4i_job *j)
 {
-    sigprocmask(SIG_SETMASK, &j->old_mask, NULL);
     for (uint32_t i = 0; j->procs && i < j->npes; i++)
         if (j->procs[i].control) {
             munmap(j->procs[i].control, C4I_CONTROL_BYTES);

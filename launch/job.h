@@ -40,6 +40,7 @@ typedef struct c4i_job {
     const c4i_command *command;
     uint32_t   npes, nalive, ncores;
     c4i_proc  *procs;
+    c4i_sink   out, err;                    /* this process's own output */
     int        fd[C4I_MAXPES];              /* segments */
     int        lifeline[2];
     int        signals;                     /* signalfd */
@@ -58,7 +59,6 @@ int c4i_job_start(c4i_job *j, const c4i_command *c);
 int c4i_job_watch(c4i_job *j);
 /* The job came to its end in order. */
 bool c4i_job_ended(const c4i_job *j);
-/* Signals have their usual effect again. */
 void c4i_job_release(c4i_job *j);
 
 /* start.c, for job.c */

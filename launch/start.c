@@ -33,7 +33,7 @@ prints_directly(const c4i_job *j, uint32_t pe)
 }
 
 static int
-open_stream(c4i_stream *s, int to, int *end)
+open_stream(c4i_stream *s, c4i_sink *to, int *end)
 {
     int p[2];
 
@@ -52,10 +52,10 @@ open_streams(c4i_job *j, uint32_t pe, struct ends *e)
     *e = (struct ends){ -1, -1, -1 };
     if (prints_directly(j, pe))
         return 0;
-    if (open_stream(&p->out, STDOUT_FILENO, &e->out) ||
-        open_stream(&p->err, STDERR_FILENO, &e->err))
+    if (open_stream(&p->out, &j->out, &e->out) || open_stream(&p->err, &j->err, &e->err))
         return 1;
-    return pe ? open_stream(&p->early, -1, &e->early) : 0;
+    p->out.prompt = p->err.prompt = pe == 0;
+    return pe ? open_stream(&p->early, NULL, &e->early) : 0;
 }
 
 static void

@@ -157,6 +157,21 @@ def test_reader_of_the_output_goes_away():
     job.stderr.close()
 
 
+def test_stalled_reader_does_not_stop_the_launcher():
+    job = start("+p2", "++timelimit", "0.5", PROBE, "flood-lines", "10000000")
+    assert job.wait(GUARD_S) == 124  # nobody read a byte so far
+    job.communicate()
+
+
+def test_prompt_is_shown():
+    with subprocess.Popen([CHARMRUN, "+p2", "sh", "-c", "printf 'name? '; read x; echo got $x"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as job:
+        assert job.stdout.read(6) == b"name? "
+        job.stdin.write(b"me\n")
+        job.stdin.close()
+        assert job.stdout.read() == b"got me\n"
+
+
 # ---- How a job ends --------------------------------------------------------------------
 
 
