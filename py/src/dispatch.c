@@ -40,18 +40,18 @@ arguments_from_tuple(arguments *a, PyObject *tuple)
 }
 
 static int
-arguments_decode(arguments *a, py_state *st, const c4_call *call)
+arguments_decode(arguments *a, py_state *st, const c4_call *call, bool may_keep)
 {
     py_dec d;
     int r = -1;
 
-    py_dec_init(&d, st, call->data, call->len, true);
+    py_dec_init(&d, st, call->data, call->len, may_keep);
     a->n = py_dec_count(&d);
     if (a->n > PY_MAX_FAST_ARGS) {
         PyObject *t;
 
         py_dec_release(&d);
-        t = py_dec_tuple(st, call->data, call->len, true);
+        t = py_dec_tuple(st, call->data, call->len, may_keep);
         return t ? arguments_from_tuple(a, t) : -1;
     }
     a->argv = a->slot + 1;
@@ -63,6 +63,8 @@ arguments_decode(arguments *a, py_state *st, const c4_call *call)
     return r;
 }
 
+/* share: elements may share the arguments; constructors have their own copies,
+ * also of the message's memory. */
 static int
 arguments_get(arguments *a, py_state *st, c4_call *call, bool share)
 {
@@ -77,7 +79,7 @@ arguments_get(arguments *a, py_state *st, c4_call *call, bool share)
         return arguments_from_tuple(a, t);
     }
     if (!share || !call->cache)
-        return arguments_decode(a, st, call);
+        return arguments_decode(a, st, call, share);
     if (!*call->cache)
         *call->cache = py_dec_tuple(st, call->data, call->len, true);
     t = *call->cache;
@@ -254,10 +256,13 @@ admit(py_state *st, py_method *m, py_chare *obj, c4_call *call, arguments *a)
             obj->waiting = PyList_New(0);
         item = Py_BuildValue("(iOy#)", (int)m->entry, args, (const char *)&call->done,
                              (Py_ssize_t)sizeof(call->done));
-        if (!obj->waiting || !item || PyList_Append(obj->waiting, item))
+        if (!obj->waiting || !item || PyList_Append(obj->waiting, item)) {
             yes = -1;
-        else
+        } else {
             call->deferred = true;
+            if (call->done.want)            /* its caller must find the element here */
+                c4_hold(st->pe, obj->who);
+        }
         Py_XDECREF(item);
     }
     Py_DECREF(args);
@@ -428,6 +433,8 @@ run_stored(py_state *st, py_chare *obj, PyObject *item)
     }
     c4_context_leave(st->pe, &saved);
     arguments_release(&a);
+    if (call.done.want)
+        c4_unhold(st->pe, obj->who);
 }
 
 /* The first stored message whose condition holds, taken out; new reference. */
