@@ -124,6 +124,7 @@ c4_init(int *argc, char **argv, const c4_host *host, c4_pe **out)
     c4i_clock_init(&pe->clock);
     if (net->zero_ns)
         c4i_clock_set_zero(&pe->clock, net->zero_ns);
+    pe->fault.failures = net->failures;
     c4i_fault_install(&pe->fault);
     err = attach_all(pe, argc, argv);
     if (err) {

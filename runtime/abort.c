@@ -8,29 +8,83 @@
 #include "pe.h"
 #include "text.h"
 
+enum { PATIENCE_S = 5 };
+
 /* The launcher sees the PE end before the job did, and ends the others. */
 void
-c4_abort(c4_pe *pe, const char *fmt, ...)
+c4i_leave(c4_pe *pe, int status)
+{
+    fflush(stdout);
+    fflush(stderr);
+    if (pe->host && pe->host->leave)
+        pe->host->leave(pe, status);
+    if (pe->has_rec && pe->rec.stop)
+        pe->rec.stop(pe->rec.ctx, status);
+    _exit(status);
+}
+
+static void
+tell(const c4_pe *pe, bool all, const char *fmt, va_list ap)
 {
     struct c4i_text where = { .n = 0 };
-    va_list ap;
 
-    fflush(stdout);
-    fprintf(stderr, "------------- Processor %u Exiting: Called CmiAbort ------------\nReason: ",
-            pe->me);
-    va_start(ap, fmt);
+    fprintf(stderr, all ? "------------- Processor %u Exiting: Called CmiAbort ------------\nReason: "
+                        : "PE %u aborts, too: ", pe->me);
     vfprintf(stderr, fmt, ap);
-    va_end(ap);
     fprintf(stderr, "\n");
+    if (!all)
+        return;
     if (pe->ctx.active && pe->fault.type) {
         c4i_where(&pe->fault, &where);
         fprintf(stderr, "while running %.*s\n", (int)where.n, where.s);
     }
     fflush(stderr);
     c4i_backtrace(STDERR_FILENO);
-    if (pe->host && pe->host->leave)
-        pe->host->leave(pe, 1);
-    if (pe->has_rec && pe->rec.stop)
-        pe->rec.stop(pe->rec.ctx, 1);
-    _exit(1);
+}
+
+void
+c4_abort(c4_pe *pe, const char *fmt, ...)
+{
+    unsigned before = c4i_failures(&pe->fault);
+    va_list ap;
+
+    fflush(stdout);
+    va_start(ap, fmt);
+    if (before < C4I_TELL_MOST)
+        tell(pe, before == 0, fmt, ap);
+    va_end(ap);
+    c4i_leave(pe, 1);
+}
+
+unsigned
+c4_failures(c4_pe *pe)
+{
+    return c4i_failures(&pe->fault);
+}
+
+/* The other PEs are asked to stop, but do so only when they come to their
+ * loop; see c4i_impatient(). */
+c4_err
+c4_exit_failed(c4_pe *pe, int status)
+{
+    pe->patience_ns = c4i_now_ns(pe) + (uint64_t)PATIENCE_S * 1000000000u;
+    pe->status = status ? status : 1;
+    return c4_exit(pe, pe->status);
+}
+
+/* ns that a failed job still waits for its busy PEs; UINT64_MAX: it did not fail.
+ * When the time is over this PE goes, and the launcher ends the others. */
+uint64_t
+c4i_impatient(c4_pe *pe)
+{
+    uint64_t now = pe->patience_ns ? c4i_now_ns(pe) : 0;
+
+    if (!pe->patience_ns)
+        return UINT64_MAX;
+    if (now < pe->patience_ns)
+        return pe->patience_ns - now;
+    fprintf(stderr, "c4: PE %u: other PEs have not stopped within %d s of the error; "
+            "the job ends without waiting for them\n", pe->me, PATIENCE_S);
+    c4i_leave(pe, pe->status);
+    return 0;
 }

@@ -80,6 +80,12 @@ C4_API void *c4_user(const c4_pe *pe);
 C4_API c4_err c4_post(c4_pe *pe, c4_err (*fn)(c4_pe *pe, void *arg), void *arg);
 /* The value of a runtime flag as it was given ("+balancer"), or NULL. */
 C4_API const char *c4_flag(const c4_pe *pe, const char *name);
+/* c4_exit() because of an error that has been told: PEs that are busy for long
+ * are not waited for. */
+C4_API c4_err c4_exit_failed(c4_pe *pe, int status);
+/* This PE is about to tell of an error -> how many have done so in this job.
+ * The first should tell everything, the next few a line, others nothing. */
+C4_API unsigned c4_failures(c4_pe *pe);
 /* True if the job has stopped: user code must not run any more. */
 C4_API bool c4_stopping(const c4_pe *pe);
 

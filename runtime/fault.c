@@ -31,6 +31,12 @@ static const struct {
     { SIGILL, "illegal instruction" }, { SIGFPE, "arithmetic error" }, { SIGABRT, "aborted" }
 };
 
+unsigned
+c4i_failures(const c4i_fault_info *f)
+{
+    return f->failures ? atomic_fetch_add(f->failures, 1) : 0;
+}
+
 void
 c4i_where(const c4i_fault_info *f, struct c4i_text *out)
 {
@@ -84,8 +90,12 @@ say_what(int sig, const siginfo_t *info)
 static void
 on_fatal_signal(int sig, siginfo_t *info, void *context)
 {
-    say_what(sig, info);
-    c4i_backtrace_of(STDERR_FILENO, context);
+    unsigned before = c4i_failures(c4i_fault_pe);
+
+    if (before < C4I_TELL_MOST)
+        say_what(sig, info);
+    if (before == 0)
+        c4i_backtrace_of(STDERR_FILENO, context);
     signal(sig, SIG_DFL);
     raise(sig);                             /* pending until this returns */
 }

@@ -12,9 +12,16 @@ typedef struct c4i_fault_info {
     uint32_t    pe, coll;
     uint64_t    elem;
     const char *type, *entry;               /* NULL: no entry method runs */
+    _Atomic uint32_t *failures;             /* of all PEs, or NULL */
     const struct c4i_coll *in;              /* what elem is an index of; NULL: elem says it */
     volatile int asked;                     /* SIGQUIT came: the loop tells what the PE waits for */
 } c4i_fault_info;
+
+/* Says that this PE tells of a failure -> how many have done so before.  A
+ * mistake mostly hits all PEs at once: the first tells everything, the next few
+ * one line, the others nothing. */
+enum { C4I_TELL_MOST = 8 };
+unsigned c4i_failures(const c4i_fault_info *info);
 
 struct c4i_text;
 /* "Worker.step of element (3, 4) of collection 2"; nothing if no entry method runs. */

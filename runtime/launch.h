@@ -38,6 +38,7 @@ typedef struct c4i_control {
     _Atomic int32_t  status;
     /* Written by everybody.  bell is 1 while the PE sleeps, or is about to. */
     _Alignas(C4I_LINE) _Atomic uint32_t bell;
+    _Atomic uint32_t failures;              /* of PE 0: how many have told of a failure */
     /* Blocks of this PE's arena that came back: a stack of offsets, 0 ends. */
     _Alignas(C4I_LINE) _Atomic uint64_t returned;
 } c4i_control;

@@ -227,7 +227,7 @@ sleep_once(c4_pe *pe, uint64_t timeout_ns)
 static void
 idle(c4_pe *pe)
 {
-    uint64_t timeout = pe->exit == C4I_RUNNING ? c4i_timers_wait(pe) : UINT64_MAX;
+    uint64_t timeout = pe->exit == C4I_RUNNING ? c4i_timers_wait(pe) : c4i_impatient(pe);
     uint64_t begin = c4i_ticks(&pe->clock), end;
 
     if (pe->idle_limit && pe->me == 0 && !pe->idle_since)

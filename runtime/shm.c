@@ -566,6 +566,7 @@ map_all(struct shm *s, const int *fd)
         c4i_ring_out_init(&p->out, p->base + c4i_layout_ring(&s->layout, i, me), &s->layout);
     }
     s->control = s->peers[me].control;
+    s->t.failures = &s->peers[0].control->failures;
     return C4_OK;
 }
 

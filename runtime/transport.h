@@ -59,6 +59,7 @@ struct c4i_transport {
     uint32_t ncores;                        /* cores this job may use on this host */
     uint64_t spilled;                       /* messages that had to wait in the spill list */
     uint64_t zero_ns;                       /* CLOCK_MONOTONIC when the job began, on all PEs */
+    _Atomic uint32_t *failures;             /* shared by all PEs, see fault.h; NULL: none */
 };
 
 /* A kept block: free it with c4_block_free().  Transports embed this. */

@@ -37,17 +37,25 @@ def _place(class_name: Optional[str], method: Optional[str], index: Any) -> str:
     return where
 
 
-def print_uncaught(exc: BaseException, class_name: Optional[str], method: Optional[str],
-                   index: Any) -> None:
-    """Shows an exception that nobody will catch."""
+def print_uncaught(before: int, exc: BaseException, class_name: Optional[str],
+                   method: Optional[str], index: Any) -> None:
+    """Shows an exception that nobody will catch.
+
+    A mistake mostly hits all PEs at once: the first shows everything, the next
+    few (before: how many have done so) a line, the others nothing.
+    """
+    place = _place(class_name, method, index)
+    summary = f"PE {_c4.mype()}: {type(exc).__name__}: {exc}" + (f" {place}" if place else "")
+    sys.stdout.flush()
+    if before:
+        if before < 8:
+            sys.stderr.write(summary + "\n")
+        return
     lines = []
     remote = getattr(exc, "remote_stacktrace", None)
     if isinstance(remote, tuple) and len(remote) == 2:
         lines += [_banner(remote[0]), str(remote[1]).rstrip()]
-    place = _place(class_name, method, index)
-    lines += [_banner(_c4.mype()), _text(exc).rstrip()]
-    lines.append(f"PE {_c4.mype()}: {type(exc).__name__}: {exc}" + (f" {place}" if place else ""))
-    sys.stdout.flush()
+    lines += [_banner(_c4.mype()), _text(exc).rstrip(), summary]
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
 

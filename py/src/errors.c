@@ -87,6 +87,7 @@ void
 py_uncaught(py_state *st, const py_method *m, py_chare *obj)
 {
     PyObject *exc = fetch(), *r, *index = NULL;
+    bool failed = false;
     int status = 1;
 
     if (!exc)
@@ -96,7 +97,8 @@ py_uncaught(py_state *st, const py_method *m, py_chare *obj)
     } else {
         if (obj && obj->this_index)
             index = obj->this_index;
-        r = PyObject_CallFunction(st->print_uncaught, "OzOO", exc,
+        failed = true;
+        r = PyObject_CallFunction(st->print_uncaught, "IOzOO", c4_failures(st->pe), exc,
                                   m ? m->cls->name : obj && obj->cls ? obj->cls->name : NULL,
                                   m ? m->name : Py_None, index ? index : Py_None);
         if (!r)
@@ -104,6 +106,6 @@ py_uncaught(py_state *st, const py_method *m, py_chare *obj)
         Py_XDECREF(r);
     }
     Py_DECREF(exc);
-    if (c4_exit(st->pe, status))
+    if (failed ? c4_exit_failed(st->pe, status) : c4_exit(st->pe, status))
         c4_abort(st->pe, "%s", c4_error(st->pe));
 }
