@@ -35,9 +35,11 @@ say_missing(const char *path)
     snprintf(tmp, sizeof(tmp), "%s.tmp", path);
     if (access(tmp, F_OK) == 0)
         fprintf(stderr, "c4prof: %s is still being written (there is %s)\n", path, tmp);
+    else if (c4i_trace_is_live(dir))
+        fprintf(stderr, "c4prof: %s is not written yet: its job is running\n", path);
     else if (access(dir, F_OK) == 0)
-        fprintf(stderr, "c4prof: %s is not written yet: its job is running, or was killed; if "
-                "so, `c4prof recover %s` makes it\n", path, dir);
+        fprintf(stderr, "c4prof: %s was not written, its job was killed: `c4prof recover %s` "
+                "makes it\n", path, dir);
     else
         fprintf(stderr, "c4prof: there is no file %s\n", path);
 }

@@ -55,8 +55,6 @@ reason(int e, const char *name)
                "and other software events may work";
     if (e == PAPI_EPERM)
         return "no permission; see /proc/sys/kernel/perf_event_paranoid";
-    if (e == PAPI_ENOEVNT || e == PAPI_EINVAL)
-        return "no event of this name; papi_native_avail and papi_avail list them";
     return PAPI_strerror(e);
 }
 
@@ -86,8 +84,12 @@ probe(c4i_papi *p, c4i_counter *c)
     int code = 0, which = is_software(c->name) ? SOFT : HARD;
     int e = PAPI_event_name_to_code(c->name, &code);
 
-    if (e == PAPI_OK)
-        e = try_event(code);
+    if (e != PAPI_OK) {
+        snprintf(c->why, sizeof(c->why), "PAPI knows no event of this name; papi_avail and "
+                 "papi_native_avail list them");
+        return;
+    }
+    e = try_event(code);
     if (e == PAPI_OK)
         e = add_to(p, which, code);
     if (e != PAPI_OK) {

@@ -343,16 +343,26 @@ prof_exec(void *ctx, const c4i_exec *x)
     }
 }
 
+/* Messages that programs send; the runtime's own are recorded, not tallied. */
+static bool
+is_user_kind(uint8_t kind)
+{
+    return kind == C4I_CALL || kind == C4I_INSERT || kind == C4I_CTOR || kind == C4I_BREQ
+           || kind == C4I_BCAST || kind == C4I_REDUCE || kind == C4I_FUTURE;
+}
+
 static void
 prof_sent(void *ctx, const c4i_sent *m)
 {
     c4i_prof *p = ctx;
     c4i_rec *to, r;
 
-    p->nsent++;
-    p->sent_bytes += m->nbytes;
-    if (m->dst != p->pe)
-        tally(&p->totals->sent, m->nbytes);
+    if (is_user_kind(m->w->kind)) {
+        p->nsent++;
+        p->sent_bytes += m->nbytes;
+        if (m->dst != p->pe)
+            tally(&p->totals->sent, m->nbytes);
+    }
     if (!p->detail || !(to = c4i_spool_next(&p->spool, false)))
         return;
     r = (c4i_rec){ .sent = { .kind = C4I_REC_SENT, .msg_kind = m->w->kind,

@@ -130,20 +130,21 @@ print_pes(sqlite3 *db)
 
 enum { FIRST_COUNTER = 6 };
 
+/* Returns the number of counters; in_ns tells which count time. */
 static int
-print_entry_heads(sqlite3 *db)
+print_entry_heads(sqlite3 *db, bool in_ns[6])
 {
-    sqlite3_stmt *q = c4i_db_query(db, "SELECT name FROM counter WHERE col IS NOT NULL"
+    sqlite3_stmt *q = c4i_db_query(db, "SELECT name, unit FROM counter WHERE col IS NOT NULL"
                                        " ORDER BY col");
     int n = 0;
 
     printf("\n  %-*s  %8s  %8s  %8s  %8s  %6s", NAME, "entry method", "calls", "total", "mean",
            "max", "share%");
-    while (sqlite3_step(q) == SQLITE_ROW) {
+    while (n < 6 && sqlite3_step(q) == SQLITE_ROW) {
         const char *name = text(q, 0, "?"), *colon = strrchr(name, ':');
 
         printf("  %*s", 10, colon ? colon + 1 : name);
-        n++;
+        in_ns[n++] = strcmp(text(q, 1, ""), "ns") == 0;
     }
     printf("\n");
     sqlite3_finalize(q);
@@ -151,9 +152,22 @@ print_entry_heads(sqlite3 *db)
 }
 
 static void
+print_counter(sqlite3_stmt *q, int col, bool in_ns)
+{
+    double v = sqlite3_column_double(q, col);
+    char a[16];
+
+    if (sqlite3_column_type(q, col) == SQLITE_NULL)
+        printf("  %10s", "-");
+    else
+        printf("  %10s", in_ns ? c4i_show_ns(a, v) : c4i_show_count(a, v));
+}
+
+static void
 print_entries(sqlite3 *db)
 {
-    int ncounters = print_entry_heads(db), shown = 0;
+    bool in_ns[6];
+    int ncounters = print_entry_heads(db, in_ns), shown = 0;
     sqlite3_stmt *q = c4i_db_query(db, "SELECT entry, calls, ns, mean_ns, max_ns, percent,"
                                        " c1, c2, c3, c4, c5, c6 FROM entry_time");
     double rest = 0;
@@ -169,9 +183,8 @@ print_entries(sqlite3 *db)
         for (int i = 2; i < 5; i++)
             printf("  %8s", c4i_show_ns(a, sqlite3_column_double(q, i)));
         printf("  %6.1f", sqlite3_column_double(q, 5));
-        for (int i = FIRST_COUNTER; i < FIRST_COUNTER + ncounters; i++)
-            printf("  %10s", sqlite3_column_type(q, i) == SQLITE_NULL ? "-"
-                   : c4i_show_count(a, sqlite3_column_double(q, i)));
+        for (int i = 0; i < ncounters; i++)
+            print_counter(q, FIRST_COUNTER + i, in_ns[i]);
         printf("\n");
     }
     if (shown > MOST_ENTRIES)
@@ -246,8 +259,8 @@ static void
 print_steps(sqlite3 *db)
 {
     sqlite3_stmt *q = c4i_db_query(db,
-        "SELECT step, begin, strategy, objects, migrations, strategy_ns, migration_ns,"
-        " imbalance_before, imbalance_predicted, imbalance_measured, metric,"
+        "SELECT step, begin, strategy, objects, migrations,"
+        " coalesce(statistics_ns, 0) + coalesce(strategy_ns, 0), migration_ns, imbalance_before, imbalance_predicted, imbalance_measured, metric,"
         " count(*) OVER () AS n FROM lb_step ORDER BY step");
 
     for (int i = 0; sqlite3_step(q) == SQLITE_ROW; i++) {

@@ -39,9 +39,8 @@ c4i_trace_remove_spools(const char *dir)
     rmdir(dir);
 }
 
-/* Does a PE that lives hold a spool of this folder? */
-static bool
-is_live(const char *dir)
+bool
+c4i_trace_is_live(const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
@@ -104,7 +103,7 @@ take_over(c4i_trace *t, char *err, size_t nerr)
     name_dir(t);
     if (mkdir(t->dir, 0777) == 0)
         return C4_OK;
-    if (errno == EEXIST && is_live(t->dir)) {
+    if (errno == EEXIST && c4i_trace_is_live(t->dir)) {
         snprintf(err, nerr, "another job that is running records into %s", t->file);
         return C4_EEXIST;
     }

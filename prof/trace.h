@@ -35,6 +35,8 @@ c4_err c4i_trace_prepare(const char *file, bool overwrite, c4i_trace *t,
 /* The launcher's form: prepares, exports both variables, prints a warning on
  * failure (then the job runs without a trace). */
 c4_err c4i_trace_begin(const char *file, bool overwrite, c4i_trace *t);
+/* Does a PE that lives hold a spool of this folder? */
+bool c4i_trace_is_live(const char *dir);
 /* Removes the spools and their folder. */
 void c4i_trace_remove_spools(const char *dir);
 /* "64K", "1.5G", bytes without a letter; C4_EINVAL. */

@@ -75,7 +75,7 @@ expect 1 'of another program' "$c4prof" report other.db
 expect 1 'newer c4' "$c4prof" report newer.db
 expect 1 'is damaged\|cannot be read' "$c4prof" report cut.db
 mkdir busy.db.spool.d
-expect 1 'not written yet' "$c4prof" report busy.db
+expect 1 'c4prof recover busy.db.spool.d' "$c4prof" report busy.db
 touch busy.db.tmp
 expect 1 'still being written' "$c4prof" report busy.db
 
