@@ -446,7 +446,7 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
     c4i_coll *c = e->coll;
     c4i_bcast *bc;
     c4_call call = { 0 };
-    c4i_ctx how = { .owes = true };
+    c4i_cause cause = { 0 };
 
     if (e->seen >= c->bseen)
         return false;
@@ -460,11 +460,11 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
         call.done = (c4_done){ 0, bc->b + 1, c->id, e->key, true };
         c4i_comp_start(c, bc->b, bc->flags);
     }
-    how.cause_pe = bc->src;
-    how.cause = bc->trace;
-    how.nbytes = bc->len;
+    cause.pe = bc->src;
+    cause.trace = bc->trace;
+    cause.nbytes = bc->len;
     pe->created++;
-    c4i_execute(pe, e, bc->entry, &call, &how);
+    c4i_execute(pe, e, bc->entry, &call, &cause);
     return true;
 }
 

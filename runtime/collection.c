@@ -166,12 +166,10 @@ single_coll(c4_pe *pe, c4_coll id)
 }
 
 c4i_coll *
-c4i_coll_find(c4_pe *pe, c4_coll id)
+c4i_coll_search(c4_pe *pe, c4_coll id)
 {
-    c4i_coll *c = pe->last_coll;
+    c4i_coll *c;
 
-    if (c && c->id == id)
-        return c;
     for (size_t i = (id * 2654435769u >> 7) & pe->colls_mask; pe->colls && (c = pe->colls[i]);
          i = (i + 1) & pe->colls_mask)
         if (c->id == id) {
@@ -255,7 +253,7 @@ static bool
 drain_one(c4_pe *pe, c4i_task *t)
 {
     c4i_pending *p = pending_find(pe, (c4_coll)t->b);
-    c4i_msg *kept = c4i_queue_pop(&p->queue), m;
+    c4i_msg *m = c4i_queue_pop(&p->queue);
     bool more = p->queue.head != NULL;
 
     if (!more) {
@@ -263,15 +261,10 @@ drain_one(c4_pe *pe, c4i_task *t)
         c4i_task_end(pe, t);
         free(t);
     }
-    if (!kept)
+    if (!m)
         return more;
-    m = *kept;
-    if (m.mem == C4I_MEM_INLINE)
-        m.data = m.w.tail.bytes;
-    kept->mem = C4I_MEM_INLINE;
-    c4i_msg_free(pe, kept);
-    c4i_handle(pe, &m);
-    c4i_msg_drop(pe, &m);
+    c4i_handle(pe, m);
+    c4i_msg_free(pe, m);
     return more;
 }
 
@@ -570,7 +563,7 @@ construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
 {
     c4i_elem *e = c4i_elem_new(c, key);
     c4_call call = { .data = c->args, .len = c->args_len, .src = c->root };
-    c4i_ctx how = { .owes = true, .cause_pe = c->root };
+    c4i_cause cause = { .pe = c->root };
 
     e->ep = 1;
     e->at_sync = c->at_sync;
@@ -580,7 +573,7 @@ construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
         call.done = (c4_done){ 0, 1, c->id, key, true };
         c4i_comp_start(c, 0, c->comp->flags);
     }
-    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &how);
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
 }
 
 /* The task of a new collection: its elements on this PE, keys lo ... hi - 1;
@@ -891,8 +884,7 @@ c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     ctor_head h;
     c4i_elem *e;
     c4_call call = { .src = m->w.src };
-    c4i_ctx how = { .owes = true, .arrived = 0, .cause_pe = m->w.src, .cause = m->w.trace,
-                    .nbytes = m->len };
+    c4i_cause cause = { .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len };
     c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
 
     if (m->len < sizeof(h))
@@ -916,7 +908,7 @@ c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     if (m->w.flags & C4I_F_WANT)
         call.done = (c4_done){ m->w.call, 0, c->id, e->key, true };
     pe->cur = m;
-    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &how);
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
 }
 
 c4_err

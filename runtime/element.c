@@ -127,8 +127,8 @@ stretch_begin(c4_pe *pe)
     if (pe->has_lb && pe->lb.want_cpu)
         pe->ctx.cpu = cpu_now_ns();
     pe->ctx.begin = pe->ctx.from = c4i_ticks(&pe->clock);
-    if (!pe->ctx.arrived)
-        pe->ctx.arrived = pe->ctx.begin;
+    if (!pe->ctx.cause.arrived)
+        pe->ctx.cause.arrived = pe->ctx.begin;
 }
 
 /* The running element pays for its time up to now. */
@@ -169,10 +169,11 @@ stretch_end(c4_pe *pe, bool suspended)
     c4i_exec rec = {
         .type = x->elem ? x->elem->coll->type : NULL,
         .type_no = x->elem ? x->elem->coll->type_no : 0,
-        .entry = x->entry, .resumed = x->resumed, .suspended = suspended, .local = x->local,
+        .entry = x->entry, .resumed = x->resumed, .suspended = suspended,
+        .local = x->cause.local,
         .coll = x->elem ? x->elem->coll->id : 0, .elem = x->elem ? x->elem->key : 0,
-        .arrived = x->arrived, .begin = x->begin, .end = now, .send = x->send,
-        .cause_pe = x->cause_pe, .cause = x->cause, .nbytes = x->nbytes
+        .arrived = x->cause.arrived, .begin = x->begin, .end = now, .send = x->send,
+        .cause_pe = x->cause.pe, .cause = x->cause.trace, .nbytes = x->cause.nbytes
     };
     pe->rec.exec(pe->rec.ctx, &rec);
 }
@@ -185,20 +186,30 @@ count_processed(c4_pe *pe)
     pe->ctx.owes = false;
 }
 
+static const char *
+special_name(uint16_t entry)
+{
+    return entry == C4_ENTRY_CREATE ? "(constructor)" : entry == C4_ENTRY_MIGRATED ? "migrated"
+         : entry == C4_ENTRY_RESUME ? "resumeFromSync" : "?";
+}
+
+/* What a fatal signal will say. */
 static void
 fault_info(c4_pe *pe)
 {
     const c4i_elem *e = pe->ctx.elem;
+    uint16_t entry = pe->ctx.entry;
 
-    pe->fault.type = e ? e->coll->type->name : NULL;
-    pe->fault.coll = e ? e->coll->id : 0;
-    pe->fault.elem = e ? e->key : 0;
-    pe->fault.in = e ? e->coll : NULL;
-    pe->fault.entry = !e ? NULL
-        : pe->ctx.entry == C4_ENTRY_CREATE ? "(constructor)"
-        : pe->ctx.entry == C4_ENTRY_MIGRATED ? "migrated"
-        : pe->ctx.entry == C4_ENTRY_RESUME ? "resumeFromSync"
-        : pe->ctx.entry < e->coll->nentries ? e->coll->type->entries[pe->ctx.entry].name : "?";
+    if (!e) {
+        pe->fault.type = NULL;
+        return;
+    }
+    pe->fault.type = e->coll->type->name;
+    pe->fault.entry = entry < e->coll->nentries ? e->coll->type->entries[entry].name
+                                                : special_name(entry);
+    pe->fault.coll = e->coll->id;
+    pe->fault.in = e->coll;
+    pe->fault.elem = e->key;
 }
 
 void
@@ -209,6 +220,7 @@ c4_context_suspend(c4_pe *pe, c4_context *saved)
     count_processed(pe);
     memcpy(saved, &pe->ctx, sizeof(pe->ctx));
     pe->ctx = (c4i_ctx){ 0 };
+    pe->fault.type = NULL;
 }
 
 void
@@ -216,7 +228,7 @@ c4_context_resume(c4_pe *pe, const c4_context *saved)
 {
     memcpy(&pe->ctx, saved, sizeof(pe->ctx));
     pe->ctx.resumed = true;
-    pe->ctx.arrived = 0;
+    pe->ctx.cause.arrived = 0;
     fault_info(pe);
     if (pe->ctx.active)
         stretch_begin(pe);
@@ -278,42 +290,72 @@ run_c_entry(c4_pe *pe, c4i_elem *e, uint16_t entry, const c4_call *call)
 /* A C method finished: its caller, if one waits, gets an empty result unless
  * c4_reply() gave one. */
 static void
-finish_c_call(c4_pe *pe, const c4_done *done)
+finish_c_call(c4_pe *pe, c4_done done)
 {
-    if (done->want && pe->ctx.done.want)
-        c4_finish(pe, done, NULL, 0, false);
+    if (done.want)
+        c4_finish(pe, &done, NULL, 0, false);
 }
 
-void
-c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_ctx *how)
+static void
+context_begin(c4_pe *pe, c4i_elem *e, uint16_t entry, const c4_done *done, const c4i_cause *cause)
 {
-    c4i_ctx outer = pe->ctx;
-    const c4_binding *binding = e->coll->type->binding;
-    c4_done done = call->done;
-    c4_err err;
-
-    pe->nrun++;
-    pe->ctx = *how;
     pe->ctx.elem = e;
     pe->ctx.entry = entry;
-    pe->ctx.active = true;
-    pe->ctx.done = done;
+    pe->ctx.active = pe->ctx.owes = true;
+    pe->ctx.resumed = false;
+    pe->ctx.cause = *cause;
+    pe->ctx.done = *done;
     fault_info(pe);
     stretch_begin(pe);
-    if (binding) {
-        err = binding->invoke(pe, e->obj, entry, call);
-    } else {
-        err = run_c_entry(pe, e, entry, call);
-        if (!err)
-            finish_c_call(pe, &done);
-    }
-    if (err && pe->exit == C4I_RUNNING)
-        c4i_user_error(pe, err);
+}
+
+static void
+context_end(c4_pe *pe)
+{
     if (pe->ctx.active)
         stretch_end(pe, false);
     count_processed(pe);
-    pe->ctx = outer;
+    pe->ctx.elem = NULL;
+    pe->ctx.active = pe->ctx.done.want = false;
+    pe->fault.type = NULL;
     pe->cur = NULL;
+}
+
+static c4_err
+run_entry(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call)
+{
+    const c4_binding *binding = e->coll->type->binding;
+    c4_err err;
+
+    if (binding)
+        return binding->invoke(pe, e->obj, entry, call);
+    err = run_c_entry(pe, e, entry, call);
+    if (!err)
+        finish_c_call(pe, pe->ctx.done);
+    return err;
+}
+
+void
+c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cause *cause)
+{
+    c4_err err;
+
+    if (__builtin_expect(pe->ctx.active, 0)) {      /* a map's constructor, in the call that makes it */
+        c4_context outer;
+        c4i_msg *cur = pe->cur;
+
+        c4_context_suspend(pe, &outer);
+        c4i_execute(pe, e, entry, call, cause);
+        c4_context_resume(pe, &outer);
+        pe->cur = cur;
+        return;
+    }
+    pe->nrun++;
+    context_begin(pe, e, entry, &call->done, cause);
+    err = run_entry(pe, e, entry, call);
+    if (err && pe->exit == C4I_RUNNING)
+        c4i_user_error(pe, err);
+    context_end(pe);
     if (!call->deferred && e->move_to != C4I_NOPE && !e->held)
         c4i_after_execution(pe, e);         /* deferred: e may be gone, see c4_unhold() */
 }
@@ -384,8 +426,8 @@ void
 c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
 {
     c4_call call = { .src = m->w.src };
-    c4i_ctx how = { .owes = true, .cause_pe = m->w.src, .cause = m->w.trace, .nbytes = m->len,
-                    .local = m->w.src == pe->me };
+    c4i_cause cause = { .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len,
+                        .local = m->w.src == pe->me };
 
     if (m->w.hops)
         hint(pe, e, m);
@@ -417,9 +459,10 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
         e->move_to = c4i_stress_rand(pe, pe->npes);
         e->move_why = C4I_WHY_USER;
     }
-    how.arrived = pe->timing ? c4i_ticks(&pe->clock) : 0;
+    if (pe->timing)
+        cause.arrived = c4i_ticks(&pe->clock);
     pe->cur = m;
-    c4i_execute(pe, e, m->w.entry, &call, &how);
+    c4i_execute(pe, e, m->w.entry, &call, &cause);
 }
 
 /* ---- What a running method may ask ---------------------------------------------- */

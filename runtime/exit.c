@@ -133,21 +133,16 @@ c4_others_started(const c4_pe *pe)
 static bool
 release_one(c4_pe *pe, c4i_task *t)
 {
-    c4i_msg *kept = c4i_queue_pop(&pe->held), m;
+    c4i_msg *m = c4i_queue_pop(&pe->held);
 
-    if (!kept) {
+    if (!m) {
         c4i_task_end(pe, t);
         free(t);
         pe->releasing = false;
         return false;
     }
-    m = *kept;
-    if (m.mem == C4I_MEM_INLINE)
-        m.data = m.w.tail.bytes;
-    kept->mem = C4I_MEM_INLINE;
-    c4i_msg_free(pe, kept);
-    c4i_admit(pe, &m);
-    c4i_msg_drop(pe, &m);
+    c4i_admit(pe, m);
+    c4i_msg_free(pe, m);
     return true;
 }
 

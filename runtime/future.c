@@ -237,13 +237,11 @@ c4_future_post(c4_pe *pe, c4_future future, const void *data, size_t len)
     return C4_OK;
 }
 
-bool
+void
 c4i_posted_run(c4_pe *pe)
 {
     c4i_posted *p;
 
-    if (!atomic_load_explicit(&pe->has_posted, memory_order_acquire))
-        return false;
     pthread_mutex_lock(&pe->post_lock);
     p = pe->posted;
     pe->posted = NULL;
@@ -256,5 +254,4 @@ c4i_posted_run(c4_pe *pe)
         free(p);
         p = next;
     }
-    return true;
 }

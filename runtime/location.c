@@ -456,12 +456,12 @@ arrived_task(c4_pe *pe, c4i_task *t)
     c4i_loc *loc = c4i_table_find(&t->coll->table, t->lo);
     c4i_elem *e = loc ? loc->elem : NULL;
     c4_call call = { .src = pe->me };
-    c4i_ctx how = { .owes = true, .local = true };
+    c4i_cause cause = { .pe = pe->me, .local = true };
 
     c4i_task_end(pe, t);
     free(t);
     if (e)
-        c4i_execute(pe, e, C4_ENTRY_MIGRATED, &call, &how);
+        c4i_execute(pe, e, C4_ENTRY_MIGRATED, &call, &cause);
     else
         pe->processed++;
     return false;

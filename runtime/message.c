@@ -1,42 +1,14 @@
 /*
  * message.c - messages in memory: making, queueing, giving back.
  *
- * A message that is handled at once lives on the loop's stack; one that must
- * wait is copied into a node from a free list, with its payload moved to the
- * heap if it was the ring's.
+ * A message that the transport hands over lives on the loop's stack; one that
+ * must wait is copied into a node from a free list, with its payload moved to
+ * the heap if it was the ring's.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "pe.h"
-
-void
-c4i_queue_init(c4i_queue *q)
-{
-    q->head = NULL;
-    q->tail = &q->head;
-}
-
-void
-c4i_queue_push(c4i_queue *q, c4i_msg *m)
-{
-    m->next = NULL;
-    *q->tail = m;
-    q->tail = &m->next;
-}
-
-c4i_msg *
-c4i_queue_pop(c4i_queue *q)
-{
-    c4i_msg *m = q->head;
-
-    if (!m)
-        return NULL;
-    q->head = m->next;
-    if (!q->head)
-        q->tail = &q->head;
-    return m;
-}
 
 c4i_msg *
 c4i_msg_new(c4_pe *pe)
@@ -97,7 +69,7 @@ c4i_msg_keep(c4_pe *pe, c4i_msg *m)
     if (m->mem == C4I_MEM_INLINE) {
         kept->data = kept->w.tail.bytes;
     } else if (m->mem == C4I_MEM_RING || m->mem == C4I_MEM_LOG) {
-        void *copy = c4i_alloc(m->len + 1);
+        void *copy = c4i_realloc(NULL, m->len);
 
         memcpy(copy, m->data, m->len);
         c4i_msg_drop(pe, m);
@@ -147,7 +119,7 @@ post_here(c4_pe *pe, const c4i_wire *w, const struct iovec *iov, int niov)
         m->data = m->w.tail.bytes;
         m->mem = C4I_MEM_INLINE;
     } else {
-        void *copy = c4i_alloc(len);
+        void *copy = c4i_realloc(NULL, len);
 
         gather(copy, iov, niov);
         m->data = copy;

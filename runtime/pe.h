@@ -205,15 +205,23 @@ struct c4i_elem {
 
 /* ---- Executions ------------------------------------------------------------ */
 
-/* What is running; lives in the PE by value, fits a c4_context. */
+/* The message that made an execution begin. */
+typedef struct c4i_cause {
+    uint32_t pe, trace;
+    uint64_t nbytes, arrived;               /* arrived in ticks; 0: when it begins */
+    bool     local;
+} c4i_cause;
+
+/* What is running; lives in the PE by value, fits a c4_context.  While nothing
+ * runs, elem, active, owes and done.want are 0 and the rest has no meaning. */
 typedef struct c4i_ctx {
     c4i_elem *elem;                         /* NULL: main, or nothing */
     uint16_t  entry;
     bool      active;                       /* user code is running */
     bool      owes;                         /* its message is not counted as processed yet */
-    bool      resumed, local;
-    uint32_t  cause_pe, cause;
-    uint64_t  arrived, begin, send, nbytes;
+    bool      resumed;
+    c4i_cause cause;
+    uint64_t  begin, send;
     uint64_t  from, cpu;                    /* charged up to here: ticks, CPU ns */
     c4_done   done;
 } c4i_ctx;
@@ -381,11 +389,37 @@ uint32_t c4i_stress_rand(c4_pe *pe, uint32_t below);
 c4i_msg *c4i_msg_new(c4_pe *pe);
 void c4i_msg_free(c4_pe *pe, c4i_msg *m);               /* header and payload */
 void c4i_msg_drop(c4_pe *pe, c4i_msg *m);               /* payload only */
-/* A queued copy of a message that may live on the stack; takes its payload over. */
+/* A queued copy of a message; takes its payload over. */
 c4i_msg *c4i_msg_keep(c4_pe *pe, c4i_msg *m);
-void c4i_queue_init(c4i_queue *q);
-void c4i_queue_push(c4i_queue *q, c4i_msg *m);
-c4i_msg *c4i_queue_pop(c4i_queue *q);
+
+static inline void
+c4i_queue_init(c4i_queue *q)
+{
+    q->head = NULL;
+    q->tail = &q->head;
+}
+
+static inline void
+c4i_queue_push(c4i_queue *q, c4i_msg *m)
+{
+    m->next = NULL;
+    *q->tail = m;
+    q->tail = &m->next;
+}
+
+static inline c4i_msg *
+c4i_queue_pop(c4i_queue *q)
+{
+    c4i_msg *m = q->head;
+
+    if (!m)
+        return NULL;
+    q->head = m->next;
+    if (!q->head)
+        q->tail = &q->head;
+    return m;
+}
+
 /* Sends a new message; w->src and counting are filled in.  To this PE: queued. */
 void c4i_post(c4_pe *pe, uint32_t dst, c4i_wire *w, const struct iovec *iov, int niov);
 void c4i_post_data(c4_pe *pe, uint32_t dst, c4i_wire *w, const void *data, size_t len);
@@ -395,7 +429,16 @@ void c4i_encode_ref(c4_pe *pe, c4i_msg *m);
 c4i_wire c4i_wire_for(enum c4i_kind kind, c4_coll coll);
 
 /* ---- collection.c ---- */
-c4i_coll *c4i_coll_find(c4_pe *pe, c4_coll id);
+c4i_coll *c4i_coll_search(c4_pe *pe, c4_coll id);
+
+static inline c4i_coll *
+c4i_coll_find(c4_pe *pe, c4_coll id)
+{
+    c4i_coll *c = pe->last_coll;
+
+    return c && c->id == id ? c : c4i_coll_search(pe, id);
+}
+
 void c4i_on_create(c4_pe *pe, c4i_msg *m);
 void c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m);
@@ -412,7 +455,7 @@ void c4i_elem_link(c4_pe *pe, c4i_elem *e);             /* local from now on */
 void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
 /* Runs entry of e; the caller does nothing with e or m afterwards but
  * c4i_msg_drop(). */
-void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_ctx *how);
+void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cause *cause);
 void c4i_charge(c4_pe *pe, uint64_t now);
 void c4i_after_execution(c4_pe *pe, c4i_elem *e);
 /* Delivers a message to a local element in order. */
@@ -494,7 +537,7 @@ void c4i_sync_local_check(c4_pe *pe);
 /* ---- future.c, timer.c, exit.c, sched.c ---- */
 void c4i_on_future(c4_pe *pe, c4i_msg *m);
 void c4i_futures_release(c4_pe *pe);
-bool c4i_posted_run(c4_pe *pe);                         /* values from other threads */
+void c4i_posted_run(c4_pe *pe);                         /* values from other threads */
 size_t c4i_futures_open(const c4_pe *pe);
 bool c4i_timers_run(c4_pe *pe);                         /* one that is due */
 uint64_t c4i_timers_wait(const c4_pe *pe);              /* ns until the next; UINT64_MAX: none */
@@ -503,7 +546,7 @@ _Noreturn void c4i_leave(c4_pe *pe, int status);        /* the process, at once 
 uint64_t c4i_impatient(c4_pe *pe);
 void c4i_on_start(c4_pe *pe, c4i_msg *m);
 bool c4i_step_one(c4_pe *pe);
-/* Handles one message, which lives on the caller's stack. */
+/* Handles one message, which is the caller's to free. */
 void c4i_handle(c4_pe *pe, c4i_msg *m);
 /* The same, but behind messages that wait for the same collection. */
 void c4i_admit(c4_pe *pe, c4i_msg *m);

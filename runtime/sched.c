@@ -170,18 +170,13 @@ step_net(c4_pe *pe)
 static bool
 step_local(c4_pe *pe)
 {
-    c4i_msg *kept = c4i_queue_pop(&pe->local), m;
+    c4i_msg *m = c4i_queue_pop(&pe->local);
 
-    if (!kept)
+    if (!m)
         return false;
-    m = *kept;
-    if (m.mem == C4I_MEM_INLINE)
-        m.data = m.w.tail.bytes;
-    kept->next = pe->free_msgs;
-    pe->free_msgs = kept;
-    if (pe->exit == C4I_RUNNING || m.w.kind == C4I_EXIT)
-        c4i_admit(pe, &m);
-    c4i_msg_drop(pe, &m);
+    if (pe->exit == C4I_RUNNING || m->w.kind == C4I_EXIT)
+        c4i_admit(pe, m);
+    c4i_msg_free(pe, m);
     return true;
 }
 
@@ -201,7 +196,8 @@ c4i_step_one(c4_pe *pe)
         }
         if (pe->ntimers && c4i_timers_run(pe))
             return true;
-        c4i_posted_run(pe);
+        if (atomic_load_explicit(&pe->has_posted, memory_order_acquire))
+            c4i_posted_run(pe);
     }
     if ((pe->turn++ & LOCAL_TURNS) == 0)
         return step_net(pe) || step_local(pe);

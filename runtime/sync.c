@@ -79,7 +79,7 @@ resume_one(c4_pe *pe, c4i_task *t)
     c4i_loc *loc = c4i_table_find(&c->table, t->lo);
     c4i_elem *e = loc ? loc->elem : NULL;
     c4_call call = { .src = pe->me };
-    c4i_ctx how = { .owes = true, .local = true };
+    c4i_cause cause = { .pe = pe->me, .local = true };
 
     c4i_task_end(pe, t);
     free(t);
@@ -88,7 +88,7 @@ resume_one(c4_pe *pe, c4i_task *t)
         return false;
     }
     e->waiting = e->resuming = false;
-    c4i_execute(pe, e, C4_ENTRY_RESUME, &call, &how);
+    c4i_execute(pe, e, C4_ENTRY_RESUME, &call, &cause);
     return false;
 }
 
