@@ -67,6 +67,37 @@ default_arena_bytes(uint32_t npes)
     return n;
 }
 
+/* Whole cores of the control group's quota, rounded up; 0: no quota. */
+static uint32_t
+quota_cores(void)
+{
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    unsigned long quota, period;
+    uint32_t cores = 0;
+
+    if (!f)
+        return 0;
+    if (fscanf(f, "%lu %lu", &quota, &period) == 2 && period > 0)
+        cores = (uint32_t)((quota + period - 1) / period);
+    fclose(f);
+    return cores;
+}
+
+uint32_t
+c4i_usable_cores(void)
+{
+    uint32_t quota = quota_cores(), cores = 1;
+    cpu_set_t set;
+
+    if (!sched_getaffinity(0, sizeof(set), &set))
+        cores = (uint32_t)CPU_COUNT(&set);
+    else if (sysconf(_SC_NPROCESSORS_ONLN) > 0)
+        cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    if (quota && quota < cores)
+        cores = quota;
+    return cores ? cores : 1;
+}
+
 static bool
 have_asymmetric_barrier(void)
 {
@@ -107,7 +138,9 @@ c4i_segments_new(uint32_t npes, uint64_t arena_bytes, int *fd)
 
     control.magic = C4I_SEGMENT_MAGIC;
     control.npes = npes;
-    control.asymmetric = have_asymmetric_barrier();
+    /* It interrupts the other cores, microseconds each time: too much where PEs
+     * share cores and sleep at once. */
+    control.asymmetric = npes <= c4i_usable_cores() && have_asymmetric_barrier();
     control.arena_bytes = arena_bytes ? arena_bytes : default_arena_bytes(npes);
     c4i_layout_init(&l, npes, control.arena_bytes);
     for (control.pe = 0; control.pe < npes; control.pe++) {
@@ -123,37 +156,6 @@ c4i_segments_new(uint32_t npes, uint64_t arena_bytes, int *fd)
         }
     }
     return C4_OK;
-}
-
-/* Whole cores of the control group's quota, rounded up; 0: no quota. */
-static uint32_t
-quota_cores(void)
-{
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    unsigned long quota, period;
-    uint32_t cores = 0;
-
-    if (!f)
-        return 0;
-    if (fscanf(f, "%lu %lu", &quota, &period) == 2 && period > 0)
-        cores = (uint32_t)((quota + period - 1) / period);
-    fclose(f);
-    return cores;
-}
-
-uint32_t
-c4i_usable_cores(void)
-{
-    uint32_t quota = quota_cores(), cores = 1;
-    cpu_set_t set;
-
-    if (!sched_getaffinity(0, sizeof(set), &set))
-        cores = (uint32_t)CPU_COUNT(&set);
-    else if (sysconf(_SC_NPROCESSORS_ONLN) > 0)
-        cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-    if (quota && quota < cores)
-        cores = quota;
-    return cores ? cores : 1;
 }
 
 /* ---- C4_SHM --------------------------------------------------------------- */

@@ -167,10 +167,20 @@ do_fault(c4i_transport *t, int argc, char **argv)
     return do_hang(t, argc, argv);
 }
 
+static double
+cpu_ms(void)
+{
+    struct timespec cpu;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    return (double)cpu.tv_sec * 1e3 + (double)cpu.tv_nsec * 1e-6;
+}
+
+/* Processor time of a wait for ARG seconds. */
 static int
 do_idle(c4i_transport *t, int argc, char **argv)
 {
-    struct timespec cpu;
+    double begin = cpu_ms();
 
     if (t->pe == 0) {
         nap_s(argc > 2 ? atof(argv[2]) : 1);
@@ -179,8 +189,7 @@ do_idle(c4i_transport *t, int argc, char **argv)
     } else {
         wait_for(t, DATA);
     }
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    printf("cpu_ms %.3f\n", (double)cpu.tv_sec * 1e3 + (double)cpu.tv_nsec * 1e-6);
+    printf("cpu_ms %.3f\n", cpu_ms() - begin);
     return leave(t, 0);
 }
 

@@ -370,6 +370,7 @@ def test_idle_pes_sleep():
         assert sum(used) < 0.02 * idle_s * 1000
 
 
+@pytest.mark.skipif("C4_SANITIZERS" in os.environ, reason="sanitizers reserve address space")
 def test_limit_of_address_space():
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
