@@ -92,14 +92,12 @@ py_enc_end(py_enc *e)
     e->st->encoders = e;
 }
 
-static int
-reserve(py_enc *e, size_t nbytes)
+static __attribute__((noinline)) int
+grow(py_enc *e, size_t nbytes)
 {
     size_t cap = e->cap;
     unsigned char *buf;
 
-    if (e->cap - e->len >= nbytes)
-        return 0;
     while (cap - e->len < nbytes)
         cap *= 2;
     buf = e->buf == e->small ? PyMem_Malloc(cap) : PyMem_Realloc(e->buf, cap);
@@ -114,6 +112,12 @@ reserve(py_enc *e, size_t nbytes)
     return 0;
 }
 
+static inline int
+reserve(py_enc *e, size_t nbytes)
+{
+    return __builtin_expect(e->cap - e->len >= nbytes, 1) ? 0 : grow(e, nbytes);
+}
+
 int
 py_enc_raw(py_enc *e, const void *data, size_t nbytes)
 {
@@ -126,7 +130,7 @@ py_enc_raw(py_enc *e, const void *data, size_t nbytes)
     return 0;
 }
 
-static int
+static inline int
 put_tag(py_enc *e, unsigned tag)
 {
     if (reserve(e, 1))
@@ -136,7 +140,7 @@ put_tag(py_enc *e, unsigned tag)
 }
 
 /* A tag and a number of nbytes bytes. */
-static int
+static inline int
 put_num(py_enc *e, unsigned tag, uint64_t n, size_t nbytes)
 {
     if (reserve(e, 1 + sizeof(n)))
@@ -148,7 +152,7 @@ put_num(py_enc *e, unsigned tag, uint64_t n, size_t nbytes)
 }
 
 /* The short form holds lengths below 256, the next tag any. */
-static int
+static inline int
 put_len(py_enc *e, unsigned short_tag, size_t n)
 {
     if (n < 256)
@@ -249,22 +253,11 @@ py_enc_iov(py_enc *e, int *niov)
 static int put_value(py_enc *e, PyObject *o, int depth);
 
 static int
-put_int(py_enc *e, PyObject *o)
+put_bigint(py_enc *e, PyObject *o)
 {
-    int overflow;
-    long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
     PyObject *bits, *bytes;
     int r;
 
-    if (!overflow) {
-        if (v >= SMALLINT_LEAST && v <= SMALLINT_MOST)
-            return put_tag(e, (unsigned)(v - SMALLINT_LEAST + V_SMALLINT));
-        if (v == (int16_t)v)
-            return put_num(e, V_I16, (uint64_t)v, 2);
-        if (v == (int32_t)v)
-            return put_num(e, V_I32, (uint64_t)v, 4);
-        return put_num(e, V_I64, (uint64_t)v, 8);
-    }
     bits = PyObject_CallMethod(o, "bit_length", NULL);
     if (!bits)
         return FAILED;
@@ -284,6 +277,23 @@ put_int(py_enc *e, PyObject *o)
 }
 
 static int
+put_int(py_enc *e, PyObject *o)
+{
+    int overflow;
+    long long v = PyLong_AsLongLongAndOverflow(o, &overflow);
+
+    if (overflow)
+        return put_bigint(e, o);
+    if (v >= SMALLINT_LEAST && v <= SMALLINT_MOST)
+        return put_tag(e, (unsigned)(v - SMALLINT_LEAST + V_SMALLINT));
+    if (v == (int16_t)v)
+        return put_num(e, V_I16, (uint64_t)v, 2);
+    if (v == (int32_t)v)
+        return put_num(e, V_I32, (uint64_t)v, 4);
+    return put_num(e, V_I64, (uint64_t)v, 8);
+}
+
+static int
 put_str(py_enc *e, PyObject *o)
 {
     Py_ssize_t n;
@@ -291,9 +301,13 @@ put_str(py_enc *e, PyObject *o)
 
     if (PyUnicode_IS_COMPACT_ASCII(o) && PyUnicode_GET_LENGTH(o) < 256) {
         n = PyUnicode_GET_LENGTH(o);
-        if (put_num(e, V_ASCII8, (uint64_t)n, 1))
+        if (reserve(e, 2 + 256))
             return FAILED;
-        return py_enc_raw(e, PyUnicode_DATA(o), (size_t)n);
+        e->buf[e->len] = V_ASCII8;
+        e->buf[e->len + 1] = (unsigned char)n;
+        memcpy(e->buf + e->len + 2, PyUnicode_DATA(o), (size_t)n);
+        e->len += 2 + (size_t)n;
+        return DONE;
     }
     s = PyUnicode_AsUTF8AndSize(o, &n);
     if (!s) {                               /* surrogates: pickle knows them */
@@ -342,12 +356,24 @@ met_before(py_enc *e, PyObject *o)
 }
 
 static int
-put_items(py_enc *e, PyObject *o, int depth)
+put_items(py_enc *e, PyObject *const *items, Py_ssize_t n, int depth)
 {
     int r = DONE;
 
-    for (Py_ssize_t i = 0; r == DONE && i < PySequence_Fast_GET_SIZE(o); i++)
-        r = put_value(e, PySequence_Fast_GET_ITEM(o, i), depth + 1);
+    for (Py_ssize_t i = 0; r == DONE && i < n; i++)
+        r = put_value(e, items[i], depth + 1);
+    return r;
+}
+
+/* A list may be changed by what is called for its items: asked anew each time. */
+static int
+put_list(py_enc *e, PyObject *o, int depth)
+{
+    Py_ssize_t n = PyList_GET_SIZE(o);
+    int r = put_len(e, V_LIST8, (size_t)n);
+
+    for (Py_ssize_t i = 0; r == DONE && i < n; i++)
+        r = i < PyList_GET_SIZE(o) ? put_value(e, PyList_GET_ITEM(o, i), depth + 1) : PICKLE;
     return r;
 }
 
@@ -409,15 +435,10 @@ put_value(py_enc *e, PyObject *o, int depth)
     if (PyTuple_CheckExact(o)) {
         if (put_len(e, V_TUPLE8, (size_t)PyTuple_GET_SIZE(o)))
             return FAILED;
-        return put_items(e, o, depth);
+        return put_items(e, &PyTuple_GET_ITEM(o, 0), PyTuple_GET_SIZE(o), depth);
     }
-    if (PyList_CheckExact(o)) {
-        if (met_before(e, o))
-            return PICKLE;
-        if (put_len(e, V_LIST8, (size_t)PyList_GET_SIZE(o)))
-            return FAILED;
-        return put_items(e, o, depth);
-    }
+    if (PyList_CheckExact(o))
+        return met_before(e, o) ? PICKLE : put_list(e, o, depth);
     if (PyDict_CheckExact(o))
         return met_before(e, o) ? PICKLE : put_dict(e, o, depth);
     return put_other(e, o);
@@ -601,12 +622,13 @@ malformed(void)
     return -1;
 }
 
-const unsigned char *
-py_dec_skip(py_dec *d, size_t nbytes)
+/* Next nbytes in place, or NULL with an exception. */
+static inline const unsigned char *
+skip(py_dec *d, size_t nbytes)
 {
     const unsigned char *p = d->p;
 
-    if ((size_t)(d->end - p) < nbytes) {
+    if (__builtin_expect((size_t)(d->end - p) < nbytes, 0)) {
         malformed();
         return NULL;
     }
@@ -614,10 +636,16 @@ py_dec_skip(py_dec *d, size_t nbytes)
     return p;
 }
 
-int
-py_dec_take(py_dec *d, void *out, size_t nbytes)
+const unsigned char *
+py_dec_skip(py_dec *d, size_t nbytes)
 {
-    const unsigned char *p = py_dec_skip(d, nbytes);
+    return skip(d, nbytes);
+}
+
+static inline int
+take(py_dec *d, void *out, size_t nbytes)
+{
+    const unsigned char *p = skip(d, nbytes);
 
     if (!p)
         return -1;
@@ -625,13 +653,19 @@ py_dec_take(py_dec *d, void *out, size_t nbytes)
     return 0;
 }
 
+int
+py_dec_take(py_dec *d, void *out, size_t nbytes)
+{
+    return take(d, out, nbytes);
+}
+
 /* A length of nbytes bytes (1 or 8), not more than could still follow. */
-static int
+static inline int
 take_len(py_dec *d, size_t nbytes, size_t *out)
 {
     uint64_t n = 0;
 
-    if (py_dec_take(d, &n, nbytes))
+    if (take(d, &n, nbytes))
         return -1;
     if (n > (size_t)(d->end - d->p))
         return malformed();
@@ -639,34 +673,57 @@ take_len(py_dec *d, size_t nbytes, size_t *out)
     return 0;
 }
 
-static PyObject *
-take_ascii(py_dec *d)
+/* Of the first and last bytes only: the cache compares all of them. */
+static inline uint32_t
+hash_short(const unsigned char *p, size_t n)
 {
-    const unsigned char *p;
-    PyObject **slot = NULL, *s;
-    size_t n;
-    uint32_t h = 2166136261u;
+    uint64_t a = 0, b = 0;
 
-    if (take_len(d, 1, &n) || !(p = py_dec_skip(d, n)))
-        return NULL;
-    if (n <= PY_STRING_MAX) {
-        for (size_t i = 0; i < n; i++)
-            h = (h ^ p[i]) * 16777619u;
-        slot = &d->st->strings[h % PY_STRINGS];
-        s = *slot;
-        if (s && (size_t)PyUnicode_GET_LENGTH(s) == n && !memcmp(PyUnicode_DATA(s), p, n))
-            return Py_NewRef(s);
+    if (n >= 8) {
+        memcpy(&a, p, 8);
+        memcpy(&b, p + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(&a, p, 4);
+        memcpy(&b, p + n - 4, 4);
+    } else if (n) {
+        a = p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
     }
+    return (uint32_t)(((a ^ (b << 1) ^ n) * 0x9e3779b97f4a7c15u) >> 40);
+}
+
+static PyObject *
+new_ascii(const unsigned char *p, size_t n)
+{
+    PyObject *s;
+
     for (size_t i = 0; i < n; i++)
         if (p[i] > 127) {
             malformed();
             return NULL;
         }
     s = PyUnicode_New((Py_ssize_t)n, 127);
-    if (!s)
+    if (s)
+        memcpy(PyUnicode_DATA(s), p, n);
+    return s;
+}
+
+static PyObject *
+take_ascii(py_dec *d)
+{
+    const unsigned char *p = skip(d, 1);
+    PyObject **slot, *s;
+    size_t n = p ? *p : 0;
+
+    if (!p || !(p = skip(d, n)))
         return NULL;
-    memcpy(PyUnicode_DATA(s), p, n);
-    if (slot && n)
+    if (n == 0 || n > PY_STRING_MAX)
+        return new_ascii(p, n);
+    slot = &d->st->strings[hash_short(p, n) % PY_STRINGS];
+    s = *slot;
+    if (s && (size_t)PyUnicode_GET_LENGTH(s) == n && !memcmp(PyUnicode_DATA(s), p, n))
+        return Py_NewRef(s);
+    s = new_ascii(p, n);
+    if (s)
         Py_XSETREF(*slot, Py_NewRef(s));
     return s;
 }
@@ -677,7 +734,7 @@ take_str(py_dec *d)
     const unsigned char *p;
     size_t n;
 
-    if (take_len(d, 8, &n) || !(p = py_dec_skip(d, n)))
+    if (take_len(d, 8, &n) || !(p = skip(d, n)))
         return NULL;
     return PyUnicode_DecodeUTF8((const char *)p, (Py_ssize_t)n, NULL);
 }
@@ -688,7 +745,7 @@ take_bytes(py_dec *d, size_t width)
     const unsigned char *p;
     size_t n;
 
-    if (take_len(d, width, &n) || !(p = py_dec_skip(d, n)))
+    if (take_len(d, width, &n) || !(p = skip(d, n)))
         return NULL;
     return PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)n);
 }
@@ -699,7 +756,7 @@ take_bigint(py_dec *d)
     const unsigned char *p;
     size_t n;
 
-    if (take_len(d, 8, &n) || !(p = py_dec_skip(d, n)))
+    if (take_len(d, 8, &n) || !(p = skip(d, n)))
         return NULL;
     return _PyLong_FromByteArray(p, n, 1, 1);
 }
@@ -779,13 +836,13 @@ take_number(py_dec *d, unsigned tag)
 
     switch (tag) {
     case V_I16:
-        return py_dec_take(d, &i16, 2) ? NULL : PyLong_FromLong(i16);
+        return take(d, &i16, 2) ? NULL : PyLong_FromLong(i16);
     case V_I32:
-        return py_dec_take(d, &i32, 4) ? NULL : PyLong_FromLong(i32);
+        return take(d, &i32, 4) ? NULL : PyLong_FromLong(i32);
     case V_I64:
-        return py_dec_take(d, &i64, 8) ? NULL : PyLong_FromLongLong(i64);
+        return take(d, &i64, 8) ? NULL : PyLong_FromLongLong(i64);
     default:
-        return py_dec_take(d, &f, 8) ? NULL : PyFloat_FromDouble(f);
+        return take(d, &f, 8) ? NULL : PyFloat_FromDouble(f);
     }
 }
 
@@ -819,7 +876,7 @@ take_container(py_dec *d, unsigned tag)
 static PyObject *
 take_value(py_dec *d)
 {
-    const unsigned char *p = py_dec_skip(d, 1);
+    const unsigned char *p = skip(d, 1);
 
     if (!p)
         return NULL;
@@ -851,10 +908,10 @@ take_pickle_buffers(py_dec *d, size_t n)
         const unsigned char *p = NULL;
         PyObject *b = NULL;
 
-        if (py_dec_take(d, &len, 8) == 0 && py_dec_take(d, &readonly, 1) == 0) {
-            if (len >= PY_OUTSIDE_MIN && !py_dec_skip(d, (size_t)(d->base - d->p) & 15))
+        if (take(d, &len, 8) == 0 && take(d, &readonly, 1) == 0) {
+            if (len >= PY_OUTSIDE_MIN && !skip(d, (size_t)(d->base - d->p) & 15))
                 len = UINT64_MAX;
-            p = py_dec_skip(d, (size_t)len);
+            p = skip(d, (size_t)len);
         }
         if (p)
             b = readonly ? PyBytes_FromStringAndSize((const char *)p, (Py_ssize_t)len)
@@ -873,7 +930,7 @@ take_pickle(py_dec *d)
     const unsigned char *p;
     PyObject *bytes, *buffers, *r = NULL;
 
-    if (take_len(d, 8, &n) || !(p = py_dec_skip(d, n)) || take_len(d, 8, &nbuffers))
+    if (take_len(d, 8, &n) || !(p = skip(d, n)) || take_len(d, 8, &nbuffers))
         return NULL;
     bytes = PyMemoryView_FromMemory((char *)p, (Py_ssize_t)n, PyBUF_READ);
     buffers = take_pickle_buffers(d, nbuffers);
@@ -895,12 +952,12 @@ py_dec_count(py_dec *d)
 
     if (d->p == d->end)
         return 0;
-    p = py_dec_skip(d, 1);
+    p = skip(d, 1);
     if (!p)
         return -1;
     if (*p < MANY_ARGS)
         return *p;
-    if (py_dec_take(d, &n, 8))
+    if (take(d, &n, 8))
         return -1;
     return n <= (uint64_t)(d->end - d->p) ? (Py_ssize_t)n : malformed();
 }
