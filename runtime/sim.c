@@ -65,7 +65,7 @@ struct c4i_sim {
     size_t            nheap, heap_cap;
     c4i_sim_opts      opts;
     uint64_t          rng, now, ntie;
-    uint64_t          in_flight, sent, late;
+    uint64_t          in_flight[C4I_NKINDS], sent, late;
 };
 
 /* ---- Heap of events ------------------------------------------------------- */
@@ -212,20 +212,10 @@ delay(c4i_sim *s, const struct channel *c, const struct packet *p)
     return ns;
 }
 
-static bool
-counted(const struct packet *p)
-{
-#define C4I_KIND_COUNTED(id, name, counted) [C4I_##id] = counted,
-    static const bool table[C4I_NKINDS] = { C4I_KIND_LIST(C4I_KIND_COUNTED) };
-#undef C4I_KIND_COUNTED
-
-    return table[p->w.kind];
-}
-
 static void
 drop(c4i_sim *s, struct packet *p)
 {
-    s->in_flight -= counted(p);
+    s->in_flight[p->w.kind]--;
     free(p);
 }
 
@@ -291,7 +281,7 @@ sim_send(c4i_transport *t, uint32_t dst, c4i_wire *w, const struct iovec *iov, i
         heap_push(s, p->at, c, dst);
     *c->tail = p;
     c->tail = &p->next;
-    s->in_flight += counted(p);
+    s->in_flight[w->kind]++;
     s->sent++;
     s->late += s->ep[dst]->pe->exit == C4I_ENDED;
     return C4_OK;
@@ -310,7 +300,7 @@ sim_recv(c4i_transport *t, c4i_msg *m)
     e->inbox = p->next;
     if (!e->inbox)
         e->inbox_tail = &e->inbox;
-    e->sim->in_flight -= counted(p);
+    e->sim->in_flight[p->w.kind]--;
     *m = (c4i_msg){ .w = p->w, .data = p->data, .len = p->len, .owner = p };
     if (p->len <= C4I_INLINE) {
         memcpy(m->w.tail.bytes, p->data, p->len);
@@ -525,9 +515,14 @@ c4i_sim_now(const c4i_sim *s)
 }
 
 uint64_t
-c4i_sim_in_flight(const c4i_sim *s)
+c4i_sim_in_flight(const c4i_sim *s, uint32_t kinds)
 {
-    return s->in_flight;
+    uint64_t n = 0;
+
+    for (int i = 0; i < C4I_NKINDS; i++)
+        if (kinds >> i & 1)
+            n += s->in_flight[i];
+    return n;
 }
 
 uint64_t

@@ -51,8 +51,8 @@ bool c4i_sim_step(c4i_sim *s);
 /* Steps until nothing is left or max_steps were taken; returns their number. */
 uint64_t c4i_sim_run(c4i_sim *s, uint64_t max_steps);
 
-/* Messages of counted kinds that have not been handed to their PE. */
-uint64_t c4i_sim_in_flight(const c4i_sim *s);
+/* Messages of some kinds (1 << c4i_kind) that have not been handed to their PE. */
+uint64_t c4i_sim_in_flight(const c4i_sim *s, uint32_t kinds);
 /* Messages sent so far; messages sent to a PE after it had left. */
 uint64_t c4i_sim_sent(const c4i_sim *s);
 uint64_t c4i_sim_late(const c4i_sim *s);

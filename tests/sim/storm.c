@@ -55,7 +55,7 @@ kind_by_name(const char *name)
 static struct options
 parse(int argc, char **argv)
 {
-    struct options o = { .from = 1, .to = 1000, .kind = NONE, .njobs = 2, .hang_s = 120 };
+    struct options o = { .from = 1, .to = 3000, .kind = NONE, .njobs = 2, .hang_s = 120 };
 
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;

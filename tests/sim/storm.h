@@ -72,6 +72,7 @@ struct elem {
     uint32_t nsync, nresume;
     /* insertion: where and when, for the birth rule of broadcasts */
     uint32_t ins_pe, ins_clock;
+    bool     by_main;
     uint32_t clock[MAXPE];                  /* vector clock of its last deed */
     uint64_t before;                        /* broadcasts that it must not see */
     uint64_t seen;                          /* ... that it executed */
@@ -105,6 +106,7 @@ struct coll {
     c4_coll   id;
     uint32_t  no, nslots;
     bool      bound, sync, closed;
+    uint64_t  first_round;                  /* of AtSync, + 1: of elements that main inserts */
     c4_index  dims;
     uint32_t  maker;                        /* the PE that made it */
     struct elem elem[MAXSLOT];

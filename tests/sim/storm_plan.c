@@ -120,6 +120,8 @@ plan_make(struct storm *s, enum kind kind)
     plan_net(s);
     plan_moves(s);
     plan_colls(s);
+    if (kind == K_QUIESCENCE && chance(s, 30))  /* detections all the time */
+        p->weight[A_QD] = p->weight[A_TIMER] = 30;
     if (chance(s, 40))
         p->stress |= C4I_STRESS_EVICT;
     if (chance(s, 40))

@@ -258,6 +258,16 @@ run_some(struct storm *s)
         c4i_sim_run(s->sim, rnd(s, 200));
 }
 
+/* Everybody who is there calls AtSync. */
+static void
+sync_all(struct storm *s)
+{
+    for (uint32_t i = 0; i < s->ncolls; i++)
+        for (uint32_t k = 0; s->coll[i].sync && k < s->coll[i].nslots; k++)
+            if (s->coll[i].elem[k].inserted)
+                send_note(s, some_pe(s), &s->coll[i], k, OP_SYNC, 0);
+}
+
 /* Main code inserts, from any PE that knows the array, and says it is done. */
 static void
 early_insertions(struct storm *s, struct coll *c)
@@ -284,6 +294,8 @@ early_insertions(struct storm *s, struct coll *c)
             send_note(s, pe, c, i, OP_ACT, 0);
         }
         insert_slot(s, pe, c, i, NONE);
+        if (chance(s, 10))
+            sync_all(s);
         run_some(s);
     }
     for (uint32_t i = 0; i < c->nslots; i++)    /* what was promised, and at least one */
