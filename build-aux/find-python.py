@@ -32,8 +32,8 @@ def greenlet_include(greenlet):
 
 def main():
     prefix = sys.argv[1] if sys.argv[1] != "NONE" else sys.argv[2]
-    if sys.version_info < (3, 9):
-        return "Python %d.%d is older than 3.9" % sys.version_info[:2]
+    if sys.version_info < (3, 11):
+        return "Python %d.%d is older than 3.11" % sys.version_info[:2]
     include = sysconfig.get_path("include")
     if not os.path.exists(os.path.join(include, "Python.h")):
         return "has no headers (Python.h)"

@@ -4,7 +4,7 @@
 # Sets PYTHON, PYTHON_CFLAGS, pythondir (where that Python looks under prefix),
 # HAVE_PYTHON, and c4_python_found, c4_greenlet_found, c4_numpy_found.
 AC_DEFUN([C4_CHECK_PYTHON],
-[AC_ARG_VAR([PYTHON], [the Python to build for (3.9 or later, with headers and greenlet)])
+[AC_ARG_VAR([PYTHON], [the Python to build for (3.11 or later, with headers and greenlet)])
 AC_ARG_WITH([python],
     [AS_HELP_STRING([--without-python], [build only what is in C])],
     [], [with_python=yes])
@@ -16,7 +16,7 @@ AS_IF([test "$with_python" != no],
       [AC_MSG_CHECKING([for a Python with headers and greenlet])
        AS_IF([test -n "$PYTHON"], [c4_pythons=$PYTHON],
              [test "$with_python" != yes], [c4_pythons=$with_python],
-             [c4_pythons="/usr/bin/python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9 python3"])
+             [c4_pythons="/usr/bin/python3 python3.14 python3.13 python3.12 python3.11 python3"])
        PYTHON=
        c4_python_why=
        for c4_py in $c4_pythons; do

@@ -23,7 +23,7 @@ class Bad(Chare):
         raise MyError()
 
     def some(self):
-        if charm.myPe() == 0:
+        if self.thisIndex in (0, (0,)):
             raise MyError()
         return charm.myPe()
 
@@ -56,7 +56,8 @@ class Main(Chare):
                 expect(MyError, lambda: coll[n - 1].later(ret=True).get())
                 expect(MyError, lambda: coll.later(awaitable=True).get())
                 r = coll.some(ret=True).get()
-                assert isinstance(r[0], MyError) and r[0].remote_stacktrace[0] == 0, r
+                assert isinstance(r[0], MyError) and r[0].remote_stacktrace[0] in range(n), r
+                assert all(pe in range(n) for pe in r[1:])
                 expect(Exception, lambda: coll[n - 1].odd(ret=True).get())
                 assert coll[0].fine(ret=True).get() == 'ok'
         self.thisProxy.end(5)

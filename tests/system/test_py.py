@@ -47,6 +47,128 @@ def test_program_by_value(program, tmp_path):
         assert r.returncode == 0, r.stdout
 
 
+@pytest.mark.parametrize('program', [p for p in PROGRAMS if p != 'py_leaks.py'])
+def test_program_under_stress(program):
+    """Elements move after every message, tables forget, broadcasts are logged."""
+    r = job(3, os.path.join(HERE, program), '+stress', 'migrate,evict,log')
+    assert r.returncode == STATUS.get(program, 0), r.stdout
+
+
+# ways to start: files by name, status
+STARTS = {
+    'function': ({'prog.py': """
+from charm4py import charm, coro
+@coro
+def main(args):
+    args.remove(args[0])
+    charm.exit(3)
+charm.start(entry=main)
+"""}, 3),
+    'modules': ({'prog.py': """
+from charm4py import charm, Group
+import others, more
+def main(args):
+    a, b = Group(others.A), Group(more.A)
+    assert type(a) is not type(b)
+    assert a.name(ret=True).get() == ['others'] * 2
+    assert b.name(ret=True).get() == ['more'] * 2
+    exit(4)
+charm.start(main, modules=['others'], classes=[more.A])
+""", 'others.py': """
+from charm4py import Chare
+class A(Chare):
+    def name(self): return __name__
+""", 'more.py': """
+from charm4py import Chare
+class A(Chare):
+    def name(self): return __name__
+"""}, 4),
+    'decorator': ({'prog.py': """
+from charm4py import charm, Chare, Group, register
+def make():
+    @register
+    class A(Chare):
+        def go(self): return 1
+    return A
+A = [make()]
+def main(args):
+    assert Group(A[0]).go(ret=True).get() == [1, 1]
+    exit(5)
+charm.start(main)
+"""}, 5),
+    'flags are added by the program': ({'prog.py': """
+import sys
+from charm4py import charm
+sys.argv += ['+LBOff', '--mine', '+LBCommOff']
+def main(args):
+    assert args[1:] == ['--mine'], args
+    exit(6)
+charm.start(main)
+"""}, 6),
+    'two parameters': ({'prog.py': """
+from charm4py import charm
+from charm4py.charm import Charm4PyError
+def main(a, b): pass
+try: charm.start(main)
+except Charm4PyError as e: assert 'one (and only one) parameter' in str(e); raise SystemExit(7)
+"""}, 7),
+    'readonlies': ({'prog.py': """
+from charm4py import charm, Chare, Group, readonlies
+class A(Chare):
+    def __init__(self): self.x = readonlies.x
+    def get(self): return self.x, hasattr(readonlies, '_hidden'), hasattr(readonlies, 'late')
+def main(args):
+    readonlies.x, readonlies._hidden = 5, 6
+    g = Group(A)
+    charm.sleep(0)
+    readonlies.late = 7
+    assert g.get(ret=True).get()[1] == (5, False, False)
+    charm.startQD(charm.thisProxy[1].exit)
+charm.start(main)
+"""}, 0),
+    'pickle protocol': ({'prog.py': """
+import numpy
+from charm4py import charm, Chare, Group
+charm.options.pickle_protocol = 2
+class A(Chare):
+    def go(self, x): return x
+def main(args):
+    x = {1, (2, 3)}, numpy.zeros(5000, '>f8')
+    r = Group(A)[1].go(x, ret=True).get()
+    assert r[0] == x[0] and (r[1] == x[1]).all()
+    exit(8)
+charm.start(main)
+"""}, 8),
+    'statistics': ({'prog.py': """
+from charm4py import charm, Chare, Array
+charm.options.profiling = True
+class A(Chare):
+    def go(self): pass
+def main(args):
+    a = Array(A, 4)
+    a.go(awaitable=True).get()
+    charm.thisProxy[1].printStats(awaitable=True).get()
+    charm.printStats()
+    exit(9)
+charm.start(main)
+"""}, 9),
+}
+
+
+@pytest.mark.parametrize('name', sorted(STARTS))
+def test_start(name, tmp_path):
+    files, status = STARTS[name]
+    for file, source in files.items():
+        (tmp_path / file).write_text(source)
+    r = job(2, str(tmp_path / 'prog.py'))
+    assert r.returncode == status, r.stdout
+    if name == 'statistics':
+        for text in ('Timings for PE 1 :', 'Timings for PE 0 :', 'Timings for all 2 PEs :',
+                     "------ <class '__main__.A'> as Array ------", '__main__.main (main function)',
+                     'Messages sent: ', 'Message size in bytes (min / mean / max): '):
+            assert text in r.stdout
+
+
 # name: source after the imports, status, texts that the output must have
 MISTAKES = {
     'constructor': ('''
