@@ -191,11 +191,12 @@ c4i_coll_free(c4_pe *pe, c4i_coll *c)
         c4i_elem_free(pe, e);
     }
     for (size_t i = 0; c->table.slot && i <= c->table.mask; i++)
-        while (c->table.slot[i].wait) {
-            c4i_msg *m = c->table.slot[i].wait;
+        if (c->table.slot[i].wait) {
+            c4i_msg *m;
 
-            c->table.slot[i].wait = m->next;
-            c4i_msg_free(pe, m);
+            while ((m = c4i_queue_pop(c->table.slot[i].wait)))
+                c4i_msg_free(pe, m);
+            free(c->table.slot[i].wait);
         }
     c4i_bcast_release(pe, c);
     c4i_red_release(&c->red);
@@ -569,9 +570,9 @@ construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
     e->at_sync = c->at_sync;
     c4i_elem_link(pe, e);
     c4i_sync_joined(pe, e, sync_birth);
-    if (c->comp && c->comp->b == 0) {
+    if (c->awaited) {
         call.done = (c4_done){ 0, 1, c->id, key, true };
-        c4i_comp_start(c, 0, c->comp->flags);
+        c4i_comp_start(c, 0, C4I_F_WANT);
     }
     c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
 }
@@ -605,7 +606,7 @@ construct_done(c4_pe *pe, c4i_task *t)
     free(t);
     free(c->args);
     c->args = NULL;
-    if (c->comp && c->comp->b == 0)
+    if (c->awaited)
         c4i_comp_finish(pe, c, 0, false);
     c4i_red_check(pe, &c->red);
     return false;
@@ -622,8 +623,12 @@ plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
     t->b = sync_birth;
     if (c->type->proc_num) {
         /* At once: arrays made right after it ask it.  It cannot suspend. */
+        c4i_msg *outer = pe->cur;           /* of the method that makes the map */
+
+        pe->cur = NULL;
         pe->created++;
         construct(pe, c, pe->me, 0);
+        pe->cur = outer;
     } else if (c->kind == C4_KIND_GROUP) {
         t->lo = pe->me;
         t->hi = t->lo + 1;
@@ -724,7 +729,8 @@ c4i_on_create(c4_pe *pe, c4i_msg *m)
     c->args_len = m->len - sizeof(h);
     c->args = c4i_alloc(c->args_len);
     memcpy(c->args, (const char *)m->data + sizeof(h), c->args_len);
-    if (m->w.flags & C4I_F_WANT)
+    c->awaited = m->w.flags & C4I_F_WANT;
+    if (c->awaited)
         c4i_comp_begin(pe, c, &bc, 0);
     plan_constructors(pe, c, h.sync_birth);
     drain_pending(pe, c->id);
