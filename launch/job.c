@@ -333,12 +333,15 @@ static void
 finish_output(c4i_job *j)
 {
     bool killed = j->phase >= C4I_TERMINATING;
+    struct signalfd_siginfo info;
 
     for (uint32_t i = 0; i < j->npes; i++) {
         c4i_stream_finish(&j->procs[i].out, NULL);
         c4i_stream_finish(&j->procs[i].err, NULL);
         c4i_stream_finish(&j->procs[i].early, NULL);
     }
+    while (read(j->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        ;                                   /* came while PEs ended, so they are served */
     sigprocmask(SIG_SETMASK, &j->old_mask, NULL);
     c4i_sink_finish(&j->out, killed ? FLUSH_MS : -1);
     c4i_sink_finish(&j->err, killed ? FLUSH_MS : -1);
