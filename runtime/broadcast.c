@@ -98,28 +98,27 @@ log_drop(c4_pe *pe, c4i_coll *c, uint64_t upto)
 void
 c4i_unacked_add(c4i_coll *c, uint64_t seen)
 {
-    c4i_push_u64(&c->unacked, &c->nunacked, &c->unacked_cap, seen);
+    c4i_bag_add(&c->unacked, seen);
 }
 
 void
 c4i_on_ack(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
-    for (size_t i = 0; i < c->nunacked; i++)
-        if (c->unacked[i] == m->w.call) {
-            c->unacked[i] = c->unacked[--c->nunacked];
-            c4i_low_check(pe, c);
-            return;
-        }
+    uint64_t least = c4i_bag_least(&c->unacked);
+
+    if (!c4i_bag_take(&c->unacked, m->w.call))
+        c4_abort(pe, "malformed message: acknowledgement");
+    if (c4i_bag_least(&c->unacked) != least)
+        c4i_low_check(pe, c);
 }
 
 static uint64_t
 own_low(const c4i_coll *c)
 {
-    uint64_t low = c->bseen;
+    uint64_t low = c4i_bag_least(&c->unacked);
 
-    for (size_t i = 0; i < c->nunacked; i++)
-        if (c->unacked[i] < low)
-            low = c->unacked[i];
+    if (c->bseen < low)
+        low = c->bseen;
     if (c->ntasks && c->task_low < low)
         low = c->task_low;
     return low;
@@ -158,32 +157,42 @@ c4i_on_blow(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     c4i_low_check(pe, c);
 }
 
-void
-c4i_bcast_release(c4_pe *pe, c4i_coll *c)
-{
-    log_drop(pe, c, C4I_INF);
-    while (c->comp) {
-        c4i_comp *x = c->comp;
-
-        c->comp = x->next;
-        c4_buf_release(&x->results);
-        free(x);
-    }
-    free(c->log);
-    free(c->unacked);
-    free(c->ahead);
-}
-
 /* ---- Completion [6] ---------------------------------------------------------- */
 
+/* Completions in a hash: b itself is a perfect one, they are given in turn. */
 static c4i_comp *
 comp_find(const c4i_coll *c, uint64_t b)
 {
-    c4i_comp *x = c->comp;
+    c4i_comp *x = c->comp ? c->comp[b & c->comp_mask] : NULL;
 
     while (x && x->b != b)
         x = x->next;
     return x;
+}
+
+static void
+comp_link(c4i_coll *c, c4i_comp *x)
+{
+    c4i_comp **at = &c->comp[x->b & c->comp_mask];
+
+    x->next = *at;
+    *at = x;
+}
+
+static void
+comps_grow(c4i_coll *c)
+{
+    c4i_comp **was = c->comp;
+    size_t n = was ? c->comp_mask + 1 : 0;
+
+    c->comp_mask = n ? 2 * n - 1 : 3;
+    c->comp = c4i_alloc((c->comp_mask + 1) * sizeof(*c->comp));
+    for (size_t i = 0; i < n; i++)
+        for (c4i_comp *x = was[i], *next; x; x = next) {
+            next = x->next;
+            comp_link(c, x);
+        }
+    free(was);
 }
 
 static c4i_comp *
@@ -191,22 +200,38 @@ comp_new(c4i_coll *c, uint64_t b)
 {
     c4i_comp *x = c4i_alloc(sizeof(*x));
 
+    if (!c->comp || c->ncomp > c->comp_mask)
+        comps_grow(c);
     x->b = b;
-    x->next = c->comp;
-    c->comp = x;
+    c->ncomp++;
+    comp_link(c, x);
     return x;
 }
 
 static void
 comp_free(c4i_coll *c, c4i_comp *x)
 {
-    c4i_comp **at = &c->comp;
+    c4i_comp **at = &c->comp[x->b & c->comp_mask];
 
     while (*at != x)
         at = &(*at)->next;
     *at = x->next;
+    c->ncomp--;
     c4_buf_release(&x->results);
     free(x);
+}
+
+void
+c4i_bcast_release(c4_pe *pe, c4i_coll *c)
+{
+    log_drop(pe, c, C4I_INF);
+    for (size_t i = 0; c->comp && i <= c->comp_mask; i++)
+        while (c->comp[i])
+            comp_free(c, c->comp[i]);
+    free(c->comp);
+    free(c->log);
+    c4i_bag_release(&c->unacked);
+    free(c->ahead);
 }
 
 /* Starts with one running, which stands for the loop over local elements. */

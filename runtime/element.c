@@ -27,10 +27,13 @@ void
 c4i_elem_free(c4_pe *pe, c4i_elem *e)
 {
     while (e->early) {
-        c4i_msg *m = e->early;
+        c4i_early *from = e->early;
+        c4i_msg *m;
 
-        e->early = m->next;
-        c4i_msg_free(pe, m);
+        while ((m = c4i_queue_pop(&from->queue)))
+            c4i_msg_free(pe, m);
+        e->early = from->next;
+        free(from);
     }
     free(e->order);
     free(e);
@@ -391,19 +394,52 @@ order_of(c4i_elem *e, uint32_t src)
     return &e->order[e->norder++];
 }
 
+/* They mostly come in order, so the place is nearly always the end. */
+void
+c4i_early_add(c4_pe *pe, c4i_elem *e, c4i_msg *m)
+{
+    c4i_early *from = e->early;
+    c4i_msg *kept = c4i_msg_keep(pe, m), **at;
+
+    while (from && from->src != m->w.src)
+        from = from->next;
+    if (!from) {
+        from = c4i_alloc(sizeof(*from));
+        from->src = m->w.src;
+        from->next = e->early;
+        c4i_queue_init(&from->queue);
+        e->early = from;
+    }
+    at = from->queue.tail;
+    if (at != &from->queue.head && (int32_t)(kept->w.seq - from->last) < 0)
+        for (at = &from->queue.head; (int32_t)(kept->w.seq - (*at)->w.seq) > 0; )
+            at = &(*at)->next;
+    kept->next = *at;
+    *at = kept;
+    if (!kept->next) {
+        from->queue.tail = &kept->next;
+        from->last = kept->w.seq;
+    }
+}
+
 /* The early message whose turn has come goes to the queue; it is checked
  * again when it is taken from there. */
 static void
 release_early(c4_pe *pe, c4i_elem *e, const c4i_order *o)
 {
-    for (c4i_msg **at = &e->early; *at; at = &(*at)->next) {
-        c4i_msg *m = *at;
+    for (c4i_early **at = &e->early; *at; at = &(*at)->next) {
+        c4i_early *from = *at;
 
-        if (m->w.src == o->src && m->w.seq == o->next) {
-            *at = m->next;
-            c4i_queue_push(&pe->local, m);
+        if (from->src != o->src)
+            continue;
+        if (from->queue.head->w.seq != o->next)
             return;
+        c4i_queue_push(&pe->local, c4i_queue_pop(&from->queue));
+        if (!from->queue.head) {
+            *at = from->next;
+            free(from);
         }
+        return;
     }
 }
 
@@ -435,10 +471,7 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
         c4i_order *o = order_of(e, m->w.src);
 
         if (m->w.seq != o->next) {
-            c4i_msg *kept = c4i_msg_keep(pe, m);
-
-            kept->next = e->early;
-            e->early = kept;
+            c4i_early_add(pe, e, m);
             return;
         }
         o->next++;

@@ -220,7 +220,7 @@ c4i_on_future(c4_pe *pe, c4i_msg *m)
 c4_err
 c4_future_post(c4_pe *pe, c4_future future, const void *data, size_t len)
 {
-    c4i_posted *p = malloc(sizeof(*p) + len), **at;
+    c4i_posted *p = malloc(sizeof(*p) + len);
 
     if (!p)
         return C4_ENOMEM;
@@ -228,9 +228,8 @@ c4_future_post(c4_pe *pe, c4_future future, const void *data, size_t len)
     if (len)
         memcpy(p->data, data, len);
     pthread_mutex_lock(&pe->post_lock);
-    for (at = &pe->posted; *at; at = &(*at)->next)
-        ;
-    *at = p;
+    *pe->posted_tail = p;
+    pe->posted_tail = &p->next;
     atomic_store(&pe->has_posted, true);
     pthread_mutex_unlock(&pe->post_lock);
     pe->net->ops->wake(pe->net);
@@ -245,6 +244,7 @@ c4i_posted_run(c4_pe *pe)
     pthread_mutex_lock(&pe->post_lock);
     p = pe->posted;
     pe->posted = NULL;
+    pe->posted_tail = &pe->posted;
     atomic_store(&pe->has_posted, false);
     pthread_mutex_unlock(&pe->post_lock);
     while (p) {

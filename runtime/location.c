@@ -26,12 +26,11 @@
 static void
 park(c4_pe *pe, c4i_loc *loc, c4i_msg *m)
 {
-    c4i_msg **at = &loc->wait;
-
-    while (*at)
-        at = &(*at)->next;
-    *at = c4i_msg_keep(pe, m);
-    (*at)->next = NULL;
+    if (!loc->wait) {
+        loc->wait = c4i_alloc(sizeof(*loc->wait));
+        c4i_queue_init(loc->wait);
+    }
+    c4i_queue_push(loc->wait, c4i_msg_keep(pe, m));
 }
 
 /* A message may chase a restless element for long; the last number is a mark. */
@@ -80,15 +79,12 @@ c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 void
 c4i_reroute(c4_pe *pe, c4i_loc *loc)
 {
-    c4i_msg *m = loc->wait;
-
+    if (!loc->wait)
+        return;
+    *pe->local.tail = loc->wait->head;
+    pe->local.tail = loc->wait->tail;
+    free(loc->wait);
     loc->wait = NULL;
-    while (m) {
-        c4i_msg *next = m->next;
-
-        c4i_queue_push(&pe->local, m);
-        m = next;
-    }
 }
 
 void
@@ -297,14 +293,15 @@ pack_early(c4_pe *pe, c4_buf *b, c4i_elem *e)
 {
     static const unsigned char zero[8];
 
-    for (c4i_msg *m = e->early; m; m = m->next) {
-        uint64_t len = m->len;
+    for (c4i_early *from = e->early; from; from = from->next)
+        for (c4i_msg *m = from->queue.head; m; m = m->next) {
+            uint64_t len = m->len;
 
-        add(pe, b, &m->w, sizeof(m->w));
-        add(pe, b, &len, sizeof(len));
-        add(pe, b, m->data, m->len);
-        add(pe, b, zero, (8 - m->len % 8) % 8);
-    }
+            add(pe, b, &m->w, sizeof(m->w));
+            add(pe, b, &len, sizeof(len));
+            add(pe, b, m->data, m->len);
+            add(pe, b, zero, (8 - m->len % 8) % 8);
+        }
 }
 
 static void
@@ -341,11 +338,12 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
         .user_load = e->user_load
     };
 
-    for (c4i_msg *m = e->early; m; m = m->next) {
-        if (m->mem == C4I_MEM_REF)
-            c4i_encode_ref(pe, m);
-        t.nearly++;
-    }
+    for (c4i_early *from = e->early; from; from = from->next)
+        for (c4i_msg *m = from->queue.head; m; m = m->next) {
+            if (m->mem == C4I_MEM_REF)
+                c4i_encode_ref(pe, m);
+            t.nearly++;
+        }
     add(pe, b, &t, sizeof(t));
     add(pe, b, e->order, e->norder * sizeof(*e->order));
     pack_early(pe, b, e);
@@ -395,22 +393,20 @@ static void
 unpack_early(c4_pe *pe, c4i_elem *e, c4_pup *p, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        c4i_msg *m = c4i_msg_new(pe);
+        c4i_msg m = { .mem = C4I_MEM_HEAP };
         uint64_t len, zero;
         void *copy;
 
-        c4_pup_raw(p, &m->w, sizeof(m->w));
+        c4_pup_raw(p, &m.w, sizeof(m.w));
         c4_pup_raw(p, &len, sizeof(len));
         if (p->failed || len > p->size - p->off)
             c4_abort(pe, "malformed message: migration");
-        copy = c4i_alloc(len);
+        copy = c4i_realloc(NULL, len);
         c4_pup_raw(p, copy, len);
         c4_pup_raw(p, &zero, (8 - len % 8) % 8);
-        m->data = copy;
-        m->len = len;
-        m->mem = C4I_MEM_HEAP;
-        m->next = e->early;
-        e->early = m;
+        m.data = copy;
+        m.len = len;
+        c4i_early_add(pe, e, &m);
     }
 }
 

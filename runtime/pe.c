@@ -8,16 +8,21 @@
 
 #include "pe.h"
 
+void
+c4i_no_memory(size_t n)
+{
+    fprintf(stderr, "c4: out of memory for %zu bytes\n", n);
+    abort();
+}
+
 /* Small internal structures only: there is no way on without them. */
 void *
 c4i_alloc(size_t n)
 {
     void *p = calloc(1, n ? n : 1);
 
-    if (!p) {
-        fprintf(stderr, "c4: out of memory for %zu bytes\n", n);
-        abort();
-    }
+    if (!p)
+        c4i_no_memory(n);
     return p;
 }
 
@@ -26,10 +31,8 @@ c4i_realloc(void *p, size_t n)
 {
     void *q = realloc(p, n ? n : 1);
 
-    if (!q) {
-        fprintf(stderr, "c4: out of memory for %zu bytes\n", n);
-        abort();
-    }
+    if (!q)
+        c4i_no_memory(n);
     return q;
 }
 
@@ -57,6 +60,7 @@ c4i_pe_new(c4i_transport *net, c4_pe **out)
     pe->later_tail = &pe->later_tasks;
     pe->next_coll = 1;
     pe->free_future = C4I_NOPE;
+    pe->posted_tail = &pe->posted;
     pthread_mutex_init(&pe->post_lock, NULL);
     c4i_queue_init(&pe->local);
     c4i_queue_init(&pe->held);
@@ -346,9 +350,10 @@ coll_leftovers(const c4i_coll *c, char *text, size_t n)
                      (unsigned long long)e->key);
             return C4_ESTATE;
         }
-    if (c->nunacked || c->nahead || c->ntasks || c->comp) {
-        snprintf(text, n, "collection %u: %zu unacknowledged, %zu ahead, %u tasks%s", c->id,
-                 c->nunacked, c->nahead, c->ntasks, c->comp ? ", a completion" : "");
+    if (c->unacked.n || c->nahead || c->ntasks || c->ncomp) {
+        snprintf(text, n, "collection %u: %s, %zu ahead, %u tasks, %zu completions", c->id,
+                 c->unacked.n ? "some unacknowledged" : "all acknowledged", c->nahead, c->ntasks,
+                 c->ncomp);
         return C4_ESTATE;
     }
     return C4_OK;

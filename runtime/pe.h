@@ -39,7 +39,7 @@ typedef struct c4i_elem c4i_elem;
 typedef struct c4i_loc {
     uint64_t  key;
     c4i_elem *elem;                         /* NULL: not here */
-    c4i_msg  *wait;                         /* parked messages, oldest first */
+    c4i_queue *wait;                        /* parked messages, or NULL */
     uint32_t  pe, ep;
     uint32_t  nsent;                        /* order number of the next message sent from here */
     uint32_t  used;                         /* the slot is taken */
@@ -55,6 +55,24 @@ typedef struct c4i_table {
 c4i_loc *c4i_table_find(const c4i_table *t, uint64_t key);      /* NULL: none */
 c4i_loc *c4i_table_get(c4i_table *t, uint64_t key);             /* makes one; aborts on no memory */
 void c4i_table_release(c4i_table *t);
+
+/* ---- Numbers that lie near each other (bag.c) ---------------------------- */
+
+typedef struct c4i_bag {
+    uint32_t *count;
+    size_t    first, n, cap;                /* count[first + i] of them are base + i */
+    uint64_t  base;                         /* the least; n 0: there is none */
+} c4i_bag;
+
+void c4i_bag_add(c4i_bag *t, uint64_t x);
+bool c4i_bag_take(c4i_bag *t, uint64_t x);          /* false: it is not in */
+void c4i_bag_release(c4i_bag *t);
+
+static inline uint64_t
+c4i_bag_least(const c4i_bag *t)
+{
+    return t->n ? t->base : C4I_INF;
+}
 
 /* ---- Counted trees (reduction.c) [3] -------------------------------------- */
 
@@ -78,9 +96,15 @@ typedef struct c4i_part {
 } c4i_part;
 
 typedef struct c4i_parts {
-    c4i_part *at;                           /* sorted by r */
-    size_t    n, cap;
+    c4i_part *at;                           /* at[first] ... at[first + n - 1], sorted by r */
+    size_t    first, n, cap;
 } c4i_parts;
+
+static inline c4i_part *
+c4i_parts_first(const c4i_parts *p)         /* NULL: none */
+{
+    return p->n ? &p->at[p->first] : NULL;
+}
 
 typedef struct c4i_red {
     uint32_t  root;
@@ -90,9 +114,8 @@ typedef struct c4i_red {
     c4i_parts part;                         /* not sent yet; at the root: accumulated */
     uint64_t *up;                           /* promises of the children */
     uint64_t  sent;                         /* promise given to the parent */
-    uint64_t  nlocal, base;                 /* local elements; redno of tally[0] */
-    uint32_t *tally;                        /* local elements by their next number */
-    size_t    ntally, cap;
+    uint64_t  nlocal;                       /* local elements */
+    c4i_bag tally;                        /* ... by their next number */
     uint64_t  next;                         /* root: the next to complete */
     int64_t   expect;                       /* root: members owing next; -1: not known yet */
 } c4i_red;
@@ -134,6 +157,7 @@ struct c4i_coll {
     uint8_t        kind;                    /* enum c4_coll_kind */
     uint8_t        home;                    /* enum c4i_home_kind */
     bool           sparse, at_sync, closed; /* closed: no more insertions by main code */
+    bool           awaited;                 /* its creation is */
     uint32_t       root;
     uint16_t       type_no;
     const c4_type *type;
@@ -156,17 +180,17 @@ struct c4i_coll {
     uint64_t   nbcast;                      /* root: the last number given */
     uint64_t   stable;                      /* nobody needs numbers up to this */
     uint64_t   low_sent, *low_child;
-    uint64_t  *unacked;                     /* `seen` of elements sent away and not acknowledged */
-    size_t     nunacked, unacked_cap;
+    c4i_bag  unacked;                     /* `seen` of elements sent away and not acknowledged */
     uint32_t   ntasks;                      /* tasks of this collection that will execute broadcasts */
     uint64_t   task_low;                    /* ... all numbers above this may still be needed */
     uint64_t  *ahead;                       /* birth numbers of insertions beyond bseen */
     size_t     nahead, ahead_cap;
-    c4i_comp  *comp;
+    c4i_comp **comp;                        /* hash by number; chained */
+    size_t     ncomp, comp_mask;
 
     /* insertions */
     uint64_t   nissued;                     /* c4_insert() calls on this PE */
-    uint64_t   nissued_main;                /* ... not by an element of the array: until closed */
+    uint64_t   nissued_main;                /* ... not by an element of the array */
     uint32_t   close_heard;
     uint64_t   close_sum;
 
@@ -178,6 +202,12 @@ struct c4i_coll {
 typedef struct c4i_order {                  /* next order number expected from src */
     uint32_t src, next;
 } c4i_order;
+
+typedef struct c4i_early {
+    uint32_t  src, last;                    /* order number of the queue's last */
+    c4i_queue queue;                        /* by order number; never empty */
+    struct c4i_early *next;
+} c4i_early;
 
 struct c4i_elem {
     c4i_coll  *coll;
@@ -194,7 +224,7 @@ struct c4i_elem {
     c4i_mark   red, sync;                   /* sync.next: rounds called */
     c4i_order *order;
     uint32_t   norder, order_cap;
-    c4i_msg   *early;                       /* arrived before their turn */
+    c4i_early *early;                       /* messages that came before their turn, by sender */
     uint64_t   hinted;                      /* PEs told of this place (mod 64) */
     uint64_t   wall, nbytes;                /* ticks since the last LB step; packed size */
     uint64_t   cpu_ns;
@@ -349,7 +379,7 @@ struct c4_pe {
     c4_buf         scratch;
     char           error[512];
     uint32_t       turn;                    /* shares the loop between net and local */
-    struct c4i_posted *posted;              /* from other threads, under post_lock */
+    struct c4i_posted *posted, **posted_tail;   /* from other threads, under post_lock */
     pthread_mutex_t post_lock;
     _Atomic bool   has_posted;
     uint64_t       stress_rng;
@@ -375,6 +405,8 @@ c4_err c4i_pe_leftovers(c4_pe *pe, char *text, size_t n);
 /* malloc and friends that abort with a message: for small internal structures. */
 void *c4i_alloc(size_t n);
 void *c4i_realloc(void *p, size_t n);
+/* Says so and aborts. */
+void c4i_no_memory(size_t n) __attribute__((noreturn));
 /* Appends v to a vector of uint64_t. */
 void c4i_push_u64(uint64_t **v, size_t *n, size_t *cap, uint64_t x);
 /* The tree of PEs for a root. */
@@ -458,6 +490,8 @@ void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
 void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cause *cause);
 void c4i_charge(c4_pe *pe, uint64_t now);
 void c4i_after_execution(c4_pe *pe, c4i_elem *e);
+/* Puts a message among those that came too early; takes its payload over. */
+void c4i_early_add(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 /* Delivers a message to a local element in order. */
 void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 
@@ -499,7 +533,6 @@ void c4i_red_check(c4_pe *pe, c4i_red *r);
 void c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t reducer,
                         const void *data, size_t len, const c4_callback *cb);
 void c4i_on_red(c4_pe *pe, c4i_red *r, c4i_msg *m);
-c4i_part *c4i_parts_find(c4i_parts *p, uint64_t r);
 void c4i_parts_take(c4i_parts *p, c4i_part *out);       /* the first one */
 void c4i_part_release(c4i_part *p);
 void c4i_red_complete(c4_pe *pe, c4i_red *r);           /* root: all that are */

@@ -20,29 +20,49 @@
 
 /* ---- Parts ------------------------------------------------------------------ */
 
-c4i_part *
-c4i_parts_find(c4i_parts *p, uint64_t r)
+/* The place of r: the first part that is not below it. */
+static size_t
+parts_place(const c4i_parts *p, uint64_t r)
 {
-    for (size_t i = 0; i < p->n; i++)
-        if (p->at[i].r == r)
-            return &p->at[i];
-    return NULL;
+    size_t lo = p->first, hi = p->first + p->n;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (p->at[mid].r < r)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Room for one more at the end: what was taken from the front comes back when
+ * it is half of all. */
+static void
+parts_room(c4i_parts *p)
+{
+    if (p->first + p->n < p->cap)
+        return;
+    if (p->first >= p->n && p->first) {
+        memmove(p->at, p->at + p->first, p->n * sizeof(*p->at));
+        p->first = 0;
+        return;
+    }
+    p->cap = p->cap ? p->cap * 2 : 4;
+    p->at = c4i_realloc(p->at, p->cap * sizeof(*p->at));
 }
 
 static c4i_part *
 parts_get(c4i_parts *p, uint64_t r)
 {
-    size_t i = p->n;
+    size_t i;
 
-    while (i > 0 && p->at[i - 1].r >= r)
-        i--;
-    if (i < p->n && p->at[i].r == r)
+    parts_room(p);
+    i = parts_place(p, r);
+    if (i < p->first + p->n && p->at[i].r == r)
         return &p->at[i];
-    if (p->n == p->cap) {
-        p->cap = p->cap ? p->cap * 2 : 4;
-        p->at = c4i_realloc(p->at, p->cap * sizeof(*p->at));
-    }
-    memmove(p->at + i + 1, p->at + i, (p->n - i) * sizeof(*p->at));
+    memmove(p->at + i + 1, p->at + i, (p->first + p->n - i) * sizeof(*p->at));
     p->n++;
     p->at[i] = (c4i_part){ .r = r };
     return &p->at[i];
@@ -51,9 +71,9 @@ parts_get(c4i_parts *p, uint64_t r)
 void
 c4i_parts_take(c4i_parts *p, c4i_part *out)
 {
-    *out = p->at[0];
-    p->n--;
-    memmove(p->at, p->at + 1, p->n * sizeof(*p->at));
+    *out = p->at[p->first++];
+    if (--p->n == 0)
+        p->first = 0;
 }
 
 void
@@ -106,76 +126,33 @@ void
 c4i_red_release(c4i_red *r)
 {
     for (size_t i = 0; i < r->part.n; i++)
-        c4i_part_release(&r->part.at[i]);
+        c4i_part_release(&r->part.at[r->part.first + i]);
     free(r->part.at);
     free(r->up);
-    free(r->tally);
+    c4i_bag_release(&r->tally);
     *r = (c4i_red){ 0 };
-}
-
-static void
-tally_add(c4i_red *r, uint64_t no)
-{
-    size_t shift = 0;
-
-    if (r->ntally == 0)
-        r->base = no;
-    if (no < r->base)
-        shift = r->base - no;
-    if (no - (r->base - shift) >= r->ntally + shift || shift) {
-        size_t need = shift ? r->ntally + shift : no - r->base + 1;
-
-        if (need > r->cap) {
-            r->cap = need * 2;
-            r->tally = c4i_realloc(r->tally, r->cap * sizeof(*r->tally));
-        }
-        if (shift) {
-            memmove(r->tally + shift, r->tally, r->ntally * sizeof(*r->tally));
-            memset(r->tally, 0, shift * sizeof(*r->tally));
-            r->base = no;
-        } else {
-            memset(r->tally + r->ntally, 0, (need - r->ntally) * sizeof(*r->tally));
-        }
-        r->ntally = need;
-    }
-    r->tally[no - r->base]++;
-}
-
-static void
-tally_sub(c4i_red *r, uint64_t no)
-{
-    size_t k = 0;
-
-    r->tally[no - r->base]--;
-    while (k < r->ntally && r->tally[k] == 0)
-        k++;
-    if (k == 0)
-        return;
-    r->ntally -= k;
-    r->base += k;
-    memmove(r->tally, r->tally + k, r->ntally * sizeof(*r->tally));
 }
 
 void
 c4i_red_join(c4i_red *r, uint64_t next)
 {
     r->nlocal++;
-    tally_add(r, next);
+    c4i_bag_add(&r->tally, next);
 }
 
 void
 c4i_red_leave(c4i_red *r, uint64_t next)
 {
     r->nlocal--;
-    tally_sub(r, next);
+    c4i_bag_take(&r->tally, next);
 }
 
 /* A local element has made contribution `made`. */
 void
 c4i_red_step(c4i_red *r, uint64_t made)
 {
-    tally_add(r, made + 1);
-    tally_sub(r, made);
+    c4i_bag_add(&r->tally, made + 1);
+    c4i_bag_take(&r->tally, made);
 }
 
 /* ---- Flushing -------------------------------------------------------------------- */
@@ -222,7 +199,7 @@ flush(c4_pe *pe, c4i_red *r, uint64_t mine)
     uint64_t begin = pe->has_rec ? c4i_ticks(&pe->clock) : 0;
 
     must(pe, c4_buf_add(&b, &mine, sizeof(mine)));
-    while (r->part.n && r->part.at[0].r < mine) {
+    while (r->part.n && c4i_parts_first(&r->part)->r < mine) {
         c4i_part p;
 
         c4i_parts_take(&r->part, &p);
@@ -239,7 +216,7 @@ flush(c4_pe *pe, c4i_red *r, uint64_t mine)
 static uint64_t
 promise(const c4_pe *pe, const c4i_red *r)
 {
-    uint64_t mine = r->nlocal ? r->base : C4I_INF;
+    uint64_t mine = c4i_bag_least(&r->tally);
     uint32_t nkids = c4i_tree_nkids(pe, r->root);
 
     for (uint32_t i = 0; i < nkids; i++)
@@ -263,7 +240,7 @@ c4i_red_check(c4_pe *pe, c4i_red *r)
         return;
     }
     mine = promise(pe, r);
-    if (mine > r->sent || (r->part.n && r->part.at[0].r < mine))
+    if (mine > r->sent || (r->part.n && c4i_parts_first(&r->part)->r < mine))
         flush(pe, r, mine);
 }
 
@@ -383,7 +360,7 @@ deliver_result(c4_pe *pe, c4i_part *p)
 void
 c4i_red_complete(c4_pe *pe, c4i_red *r)
 {
-    while (r->part.n && is_complete(r, &r->part.at[0])) {
+    while (r->part.n && is_complete(r, c4i_parts_first(&r->part))) {
         c4i_part p;
 
         c4i_parts_take(&r->part, &p);

@@ -51,7 +51,7 @@ c4i_sync_joined(c4_pe *pe, c4i_elem *e, uint64_t birth)
     if (!e->at_sync)
         return;
     if (!pe->has_lb && pe->sync.nlocal)
-        birth = pe->sync.base;              /* as far as its neighbours */
+        birth = pe->sync.tally.base;        /* as far as its neighbours */
     e->sync.next = e->sync.birth = birth;
     c4i_red_join(&pe->sync, birth);
     if (pe->has_lb)
@@ -137,9 +137,9 @@ resume_if_decided(c4_pe *pe, c4i_elem *e, void *arg)
 void
 c4i_sync_local_check(c4_pe *pe)
 {
-    if (!pe->sync.nlocal || pe->sync.base == pe->sync_done)
+    if (!pe->sync.nlocal || pe->sync.tally.base == pe->sync_done)
         return;
-    pe->sync_done = pe->sync.base;
+    pe->sync_done = pe->sync.tally.base;
     for_each(pe, resume_if_decided, NULL);
 }
 
@@ -413,8 +413,9 @@ is_complete(const c4_pe *pe)
 {
     const c4i_red *r = &pe->sync;
 
-    return pe->sync_closed && r->part.n && r->part.at[0].r == r->next &&
-           (int64_t)r->part.at[0].count >= r->expect;
+    const c4i_part *p = c4i_parts_first(&r->part);
+
+    return pe->sync_closed && p && p->r == r->next && (int64_t)p->count >= r->expect;
 }
 
 static c4_err
@@ -440,13 +441,14 @@ void
 c4i_sync_check(c4_pe *pe)
 {
     c4i_red *r = &pe->sync;
+    const c4i_part *p = c4i_parts_first(&r->part);
 
-    if (!r->part.n || r->part.at[0].r != r->next || !pe->has_lb)
+    if (!p || p->r != r->next || !pe->has_lb)
         return;
     if (is_complete(pe))
         c4_post(pe, decide_now, NULL);
     else if (!pe->sync_closed && !pe->sync_closing &&
-             (int64_t)r->part.at[0].count >= r->expect && c4i_red_promise(pe, r) > r->next)
+             (int64_t)p->count >= r->expect && c4i_red_promise(pe, r) > r->next)
         close_down(pe, r->next);
 }
 

@@ -12,11 +12,11 @@
 enum { MOST = 8 };                          /* elements that are listed a PE */
 
 static uint64_t
-count_list(const c4i_msg *m)
+count_queue(const c4i_queue *q)
 {
     uint64_t n = 0;
 
-    for (; m; m = m->next)
+    for (const c4i_msg *m = q ? q->head : NULL; m; m = m->next)
         n++;
     return n;
 }
@@ -30,7 +30,7 @@ c4i_nparked(const c4_pe *pe)
         const c4i_table *t = pe->colls[i] ? &pe->colls[i]->table : NULL;
 
         for (size_t k = 0; t && t->slot && k <= t->mask; k++)
-            n += count_list(t->slot[k].wait);
+            n += count_queue(t->slot[k].wait);
     }
     return n;
 }
@@ -48,7 +48,7 @@ report_missing(const c4_pe *pe, const char *which)
             const c4i_loc *loc = &c->table.slot[k];
             c4_index index = c4i_index_of_key(c, loc->key);
             struct c4i_text text = { .n = 0 };
-            uint64_t waiting = loc->ep ? 0 : count_list(loc->wait);
+            uint64_t waiting = loc->ep ? 0 : count_queue(loc->wait);
 
             if (!waiting || n++ >= MOST)
                 continue;
@@ -72,10 +72,10 @@ report_reductions(const c4_pe *pe)
             continue;
         if (c->red.expect < 0)
             fprintf(stderr, "c4: PE %u: a reduction of %s waits for ckDoneInserting; %u have "
-                    "contributed\n", pe->me, c->type->name, c->red.part.at[0].count);
+                    "contributed\n", pe->me, c->type->name, c4i_parts_first(&c->red.part)->count);
         else
             fprintf(stderr, "c4: PE %u: a reduction of %s waits for contributions: there are %u "
-                    "of %lld\n", pe->me, c->type->name, c->red.part.at[0].count,
+                    "of %lld\n", pe->me, c->type->name, c4i_parts_first(&c->red.part)->count,
                     (long long)c->red.expect);
     }
 }
