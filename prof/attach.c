@@ -100,18 +100,17 @@ find_dir(c4_pe *pe, const char *file, c4i_trace *t, bool *alone)
     const char *dir = getenv(C4I_TRACE_DIR_ENV);
     bool overwrite = c4i_flags_has(c4i_pe_flags(pe), "+traceOverwrite");
 
-    if (dir)
-        return *dir ? dir : NULL;
-    if (c4_npes(pe) != 1) {
-        if (c4_mype(pe) == 0)
-            fprintf(stderr, "c4: no trace: the launcher did not say where to record; "
-                    "the job goes on\n");
-        return NULL;
+    if (dir) {
+        snprintf(t->dir, sizeof(t->dir), "%s", dir);
+    } else if (c4_npes(pe) == 1) {
+        *alone = c4i_trace_begin(file, overwrite, t) == C4_OK;
+    } else if (c4_mype(pe) == 0) {
+        fprintf(stderr, "c4: no trace: the launcher did not say where to record; "
+                "the job goes on\n");
     }
-    *alone = c4i_trace_begin(file, overwrite, t) == C4_OK;
     unsetenv(C4I_TRACE_DIR_ENV);            /* not for programs that this one starts */
     unsetenv(C4I_TRACE_FILE_ENV);
-    return *alone ? t->dir : NULL;
+    return t->dir[0] ? t->dir : NULL;
 }
 
 static c4_err

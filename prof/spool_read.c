@@ -89,7 +89,8 @@ c4i_spool_parse(c4i_spool_in *in, const void *bytes, size_t len, const char *mag
 }
 
 c4_err
-c4i_spool_open(c4i_spool_in *in, const char *path, const char *magic, char *err, size_t nerr)
+c4i_spool_open(c4i_spool_in *in, const char *path, const char *magic, bool over, char *err,
+               size_t nerr)
 {
     char why[200] = "";
     struct stat st;
@@ -100,7 +101,7 @@ c4i_spool_open(c4i_spool_in *in, const char *path, const char *magic, char *err,
     memset(in, 0, sizeof(*in));
     if (fd < 0 || fstat(fd, &st) != 0) {
         snprintf(why, sizeof(why), "%s", strerror(errno));
-    } else if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    } else if (!over && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         snprintf(why, sizeof(why), "its PE is still running");
         e = C4_ESTATE;
     } else if (st.st_size < C4I_SPOOL_HEAD) {

@@ -29,8 +29,8 @@ typedef struct c4i_spool_in {
  * line on failure. */
 c4_err c4i_spool_parse(c4i_spool_in *in, const void *bytes, size_t len, const char *magic,
                        char *err, size_t nerr);
-/* Maps a file.  C4_ESTATE: its PE is still running. */
-c4_err c4i_spool_open(c4i_spool_in *in, const char *path, const char *magic,
+/* Maps a file.  C4_ESTATE: its PE is still running (not looked at if over). */
+c4_err c4i_spool_open(c4i_spool_in *in, const char *path, const char *magic, bool over,
                       char *err, size_t nerr);
 void c4i_spool_release(c4i_spool_in *in);
 

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
     c4_err e;
 
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    e = c4i_spool_open(&src.spool, path, C4I_SPOOL_MAGIC, err, nerr);
+    e = c4i_spool_open(&src.spool, path, C4I_SPOOL_MAGIC, s->run->over, err, nerr);
     if (e == C4_ESTATE || e == C4_ENOMEM)
         return e;
     if (e) {
@@ -61,7 +62,7 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
         return C4_OK;
     }
     snprintf(path, sizeof(path), "%s/%.*s.stats", dir, (int)stem, name);
-    e = c4i_spool_open(&src.stats, path, C4I_STATS_MAGIC, err, nerr);
+    e = c4i_spool_open(&src.stats, path, C4I_STATS_MAGIC, true, err, nerr);
     src.has_stats = e == C4_OK;
     if (e)
         warn(w, "%s", err);
@@ -284,7 +285,8 @@ write_file(c4i_store *s, const char *tmp, const struct warnings *w, char *err, s
 
     snprintf(finish, sizeof(finish), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
              C4I_DB_APPLICATION_ID, C4I_DB_SCHEMA);
-    if (sqlite3_open_v2(tmp, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL)
+    if (sqlite3_open_v2(tmp, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                        | SQLITE_OPEN_NOMUTEX, NULL)
         == SQLITE_OK)
         e = c4i_sql(s->db, pragmas);
     if (!e)
@@ -319,15 +321,27 @@ publish(const char *tmp, const char *db_file, c4i_store_result *result, char *er
     return C4_EIO;
 }
 
+/* A write beyond RLIMIT_FSIZE shall be an error here, not our death. */
+static void
+ignore_xfsz(struct sigaction *old)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGXFSZ, &ignore, old);
+}
+
 c4_err
 c4i_store_write(const char *spool_dir, const char *db_file, const c4i_run_info *run,
                 bool keep_spools, c4i_store_result *result, char *err, size_t nerr)
 {
+    struct sigaction old;
     c4i_store s = { .run = run, .result = result, .bin_ns = 1048576 };
     struct warnings w = { .n = 0 };
     char tmp[C4I_TRACE_PATH + 8];
     c4_err e = open_sources(&s, spool_dir, &w, err, nerr);
 
+    ignore_xfsz(&old);
     memset(result, 0, sizeof(*result));
     snprintf(tmp, sizeof(tmp), "%s.tmp", db_file);
     if (!e) {
@@ -356,6 +370,7 @@ c4i_store_write(const char *spool_dir, const char *db_file, const c4i_run_info *
     release_sources(&s);
     for (int i = 0; i < w.n; i++)
         free(w.text[i]);
+    sigaction(SIGXFSZ, &old, NULL);
     return e;
 }
 
@@ -363,12 +378,14 @@ c4_err
 c4i_trace_end(const c4i_trace *t, const c4i_run_info *run, bool quiet)
 {
     char err[C4I_TRACE_PATH + 400] = "";
+    c4i_run_info info = *run;
     c4i_store_result r;
     c4_err e;
 
+    info.over = true;
     if (!t->dir[0])
         return C4_OK;                       /* begin() has said why */
-    e = c4i_store_write(t->dir, t->file, run, false, &r, err, sizeof(err));
+    e = c4i_store_write(t->dir, t->file, &info, false, &r, err, sizeof(err));
     if (e == C4_ENOENT) {                   /* no PE came so far as to record */
         c4i_trace_remove_spools(t->dir);
         fprintf(stderr, "c4: nothing was recorded for %s\n", t->file);

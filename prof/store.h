@@ -22,6 +22,7 @@ typedef struct c4i_run_info {
     char      **argv;
     int         exit_status;
     bool        killed;                     /* the job did not come to its end: no exit status */
+    bool        over;                       /* all PEs have ended: a lock on a spool is a child's */
     uint32_t    npes;                       /* OPTIONAL: else what the spools say */
 } c4i_run_info;
 

@@ -277,6 +277,8 @@ order(const c4i_spool_in *in, struct place **out, size_t *n)
     return C4_OK;
 }
 
+enum { WITHOUT_COUNTERS = 14, WITH_COUNTERS = 20 };
+
 /* *last: the previous begin; begins are a key, so they must grow. */
 static c4_err
 put_execution(c4i_store *s, c4i_source *src, uint64_t i, int64_t *last, c4i_rows *rows)
@@ -314,7 +316,7 @@ put_execution(c4i_store *s, c4i_source *src, uint64_t i, int64_t *last, c4i_rows
     };
 
     for (int k = 0; c.kind == C4I_REC_COUNTERS && k < c.counters.n; k++)
-        row[14 + k] = c.counters.value[k];
+        row[WITHOUT_COUNTERS + k] = c.counters.value[k];
     return c4i_rows_add(rows, row);
 }
 
@@ -342,8 +344,12 @@ write_executions(c4i_store *s, c4i_source *src, c4i_rows *rows)
 c4_err
 c4i_store_executions(c4i_store *s)
 {
+    static const char plain[] = "execution (pe, begin, ns, cpu_ns, entry, object, cause_pe, cause,"
+                                " send_ns, recv_ns, bytes, local, resumed, suspended)";
+    bool counted = c4i_store_ncounters(s) > 0;
     c4i_rows rows;
-    c4_err e = c4i_rows_begin(&rows, s->db, "execution", 20), end;
+    c4_err e = c4i_rows_begin(&rows, s->db, counted ? "execution" : plain,
+                              counted ? WITH_COUNTERS : WITHOUT_COUNTERS), end;
 
     for (uint32_t n = 0; n < s->nsrc && !e; n++)
         e = write_executions(s, &s->src[n], &rows);

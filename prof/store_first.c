@@ -327,8 +327,8 @@ write_pe(c4i_store *s, c4i_source *src, sqlite3_stmt **put)
                    h->closed ? (int64_t)h->status : C4I_NULL, (int64_t)(h->closed == 1));
 }
 
-static int
-count_counters(c4i_store *s)
+int
+c4i_store_ncounters(c4i_store *s)
 {
     sqlite3_stmt *q = NULL;
     int n = 0;
@@ -347,7 +347,7 @@ c4i_store_small_write(c4i_store *s)
     c4_err e = write_bins(s);
 
     if (!e)
-        e = write_summary(s, count_counters(s));
+        e = write_summary(s, c4i_store_ncounters(s));
     for (uint32_t n = 0; n < s->nsrc && !e; n++)
         e = write_pe(s, &s->src[n], &put);
     sqlite3_finalize(put);

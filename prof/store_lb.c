@@ -167,7 +167,8 @@ c4i_store_moves_write(c4i_store *s)
 /* ---- What only the whole recording tells ------------------------------------------ */
 
 /* What a step has achieved is what the next one found; the last step's is
- * measured from the time bins until the end of the run. */
+ * measured from the time bins until the end of the run, if it was wall time
+ * that was balanced. */
 c4_err
 c4i_store_lb_finish(c4i_store *s)
 {
@@ -186,7 +187,7 @@ c4i_store_lb_finish(c4i_store *s)
         "          AS ns FROM pe p, span)"
         " UPDATE lb_step SET imbalance_measured ="
         "  (SELECT max(ns) * 1.0 / avg(ns) - 1 FROM load HAVING avg(ns) > 0)"
-        " WHERE step = (SELECT step FROM span WHERE hi - lo > mean / 10)",
+        " WHERE step = (SELECT step FROM span WHERE hi - lo > mean / 10) AND metric = 'wall'",
         "UPDATE lb_step SET (bytes, migration_ns) ="
         " (SELECT sum(m.bytes), max(m.arrived) - min(m.left) FROM migration m"
         "  WHERE m.why = 'lb' AND m.left >= lb_step.begin AND m.left < coalesce("

@@ -137,6 +137,7 @@ void c4i_store_names_release(c4i_store *s);
 /* store_first.c: the first pass, and what follows from it. */
 c4_err c4i_store_first_pass(c4i_store *s);
 c4_err c4i_store_small_write(c4i_store *s);
+int c4i_store_ncounters(c4i_store *s);      /* those that have a column; after the first pass */
 c4_err c4i_store_log(c4i_store *s, int64_t pe, int64_t time, const char *level,
                      const char *text);
 

@@ -1,8 +1,10 @@
 /*
  * fuzz_spool.c - bytes that claim to be a spool are read without a crash.
  *
- * The entry is libFuzzer's; build it with
- *     clang -fsanitize=fuzzer,address,undefined -DC4_LIBFUZZER ...
+ * The entry is libFuzzer's; from a build tree, build it with
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -DC4_LIBFUZZER -I$src/runtime \
+ *         -I$src $src/tests/fuzz/fuzz_spool.c $src/prof/spool_read.c \
+ *         .libs/libc4core.a -lunwind -lsqlite3 -lpapi -lm
  * Without C4_LIBFUZZER a driver of its own changes a good spool in many ways,
  * the same ones each time (make check); with file names it replays those.
  *

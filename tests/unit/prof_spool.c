@@ -78,10 +78,10 @@ round_trip(void)
     prof_test_init(&t);
     record(&t, 100000);
     spool_path(&t, path, sizeof(path));
-    CHECK(c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, err, sizeof(err)) == C4_ESTATE);
+    CHECK(c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, false, err, sizeof(err)) == C4_ESTATE);
     CHECK(strstr(err, "still running"), "%s", err);
     prof_test_close(&t, 0);
-    CHECK(!c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, err, sizeof(err)), "%s", err);
+    CHECK(!c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, false, err, sizeof(err)), "%s", err);
     CHECK(count_execs(&in) == 100000);
     CHECK(in.head.closed == 1 && in.head.dropped == 0);
     c4i_spool_get(&in, in.nrecs - 2, &r);   /* the last one is a bin */
@@ -89,7 +89,7 @@ round_trip(void)
     CHECK(c4i_spool_ns(&in, r.exec.begin) == 9999900);
     CHECK(in.len == C4I_SPOOL_HEAD + in.nrecs * sizeof(r), "not trimmed");
     c4i_spool_release(&in);
-    CHECK(c4i_spool_open(&in, path, C4I_STATS_MAGIC, err, sizeof(err)) == C4_EFORMAT);
+    CHECK(c4i_spool_open(&in, path, C4I_STATS_MAGIC, false, err, sizeof(err)) == C4_EFORMAT);
     prof_test_release(&t);
 }
 
@@ -203,11 +203,11 @@ kill_nine(void)
     kill(pid, SIGKILL);
     CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
     spool_path(&t, path, sizeof(path));
-    CHECK(!c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, err, sizeof(err)), "%s", err);
+    CHECK(!c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, false, err, sizeof(err)), "%s", err);
     CHECK(count_execs(&in) == 12345 && in.head.closed == 0);
     c4i_spool_release(&in);
     snprintf(path, sizeof(path), "%s/pe-00000.stats", t.spools);
-    CHECK(!c4i_spool_open(&in, path, C4I_STATS_MAGIC, err, sizeof(err)), "%s", err);
+    CHECK(!c4i_spool_open(&in, path, C4I_STATS_MAGIC, false, err, sizeof(err)), "%s", err);
     CHECK(c4i_spool_nstats(&in) == 1 && c4i_spool_stat(&in, 0).calls == 12345);
     c4i_spool_release(&in);
     prof_test_release(&t);
@@ -229,7 +229,7 @@ overflow(struct prof_test *t, bool must_drop)
     free(s);
     prof_test_close(t, 0);
     spool_path(t, path, sizeof(path));
-    CHECK(!c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, err, sizeof(err)), "%s", err);
+    CHECK(!c4i_spool_open(&in, path, C4I_SPOOL_MAGIC, false, err, sizeof(err)), "%s", err);
     CHECK(!must_drop || in.head.dropped > 0);
     CHECK(count_execs(&in) + in.head.dropped >= 200000);
     CHECK(count_execs(&in) > 1000, "%llu", (unsigned long long)count_execs(&in));
