@@ -320,6 +320,32 @@ read_flags(c4i_command *c, const c4i_flags *f)
     return status;
 }
 
+/* Runtime flags before the program go behind its own words, where it looks.
+ * False: there is nothing but flags. */
+static bool
+program_first(int argc, char **argv)
+{
+    char **copy = calloc((size_t)argc + 1, sizeof(*copy));
+    int n = argc, lead = 1, end = 1;
+    c4i_flags f;
+
+    if (!copy)
+        return true;
+    memcpy(copy, argv, (size_t)argc * sizeof(*copy));
+    c4i_flags_init(&f);
+    if (c4i_flags_parse(&f, &n, copy, 1u << C4I_USE_RUNTIME) == C4_OK && n > 1)
+        while (argv[lead] != copy[1])
+            lead++;
+    memcpy(copy, argv, (size_t)argc * sizeof(*copy));
+    while (end < argc && strcmp(argv[end], "++"))
+        end++;
+    memmove(argv + 1, copy + lead, (size_t)(end - lead) * sizeof(*copy));
+    memcpy(argv + 1 + end - lead, copy + 1, (size_t)(lead - 1) * sizeof(*copy));
+    c4i_flags_release(&f);
+    free(copy);
+    return n > 1;
+}
+
 int
 c4i_command_read(c4i_command *c, int argc, char **argv)
 {
@@ -344,8 +370,11 @@ c4i_command_read(c4i_command *c, int argc, char **argv)
         status = read_flags(c, &f);
     if (status < 0)
         fputs(f.notice, stderr);
-    if (status < 0)
-        status = build_argv(c, argc - 1, argv + 1);
+    if (status < 0) {
+        bool any = program_first(argc, argv);
+
+        status = build_argv(c, any || c->interactive ? argc - 1 : 0, argv + 1);
+    }
     c4i_flags_release(&f);
     return status;
 }
