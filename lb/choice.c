@@ -1,6 +1,8 @@
 /*
  * choice.c - finds the strategy that the user names, and reads its options.
  */
+#define _GNU_SOURCE 1
+#include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -22,7 +24,12 @@ check_descriptors(const void *data, size_t nbytes, char *why, size_t nwhy)
 
     for (i = 0; i < n && list[i]; i++) {
         const c4_lb *lb = list[i];
+        Dl_info in;
 
+        if (!dladdr(lb, &in)) {
+            snprintf(why, nwhy, "has a " C4_LB_SYMBOL " that is no list of pointers to c4_lb");
+            return C4_EFORMAT;
+        }
         if (lb->abi != C4_LB_ABI) {
             snprintf(why, nwhy, "was built for version %u of the balancer interface, but this "
                      "c4 has version %u: build it again with this c4's c4_lb.h",
