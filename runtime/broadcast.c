@@ -361,7 +361,7 @@ comp_report(c4_pe *pe, c4i_coll *c, c4i_comp *x)
 static void
 comp_check(c4_pe *pe, c4i_coll *c, c4i_comp *x)
 {
-    uint64_t expect = c->kind == C4_KIND_GROUP ? pe->npes : c->ndense + (uint64_t)x->issued;
+    uint64_t expect = c->ndense + (uint64_t)x->issued;
 
     if (x->running || (!x->reported && x->nheard < c4i_tree_nkids(pe, c->root)))
         return;
@@ -482,7 +482,7 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
     call.cache = &bc->cache;
     call.src = bc->src;
     if (bc->flags & C4I_F_WANT) {
-        call.done = (c4_done){ 0, bc->b + 1, c->id, e->key, true };
+        call.done = (c4_done){ 0, bc->b + 1, c->id, e->key, true, 0 };
         c4i_comp_start(c, bc->b, bc->flags);
     }
     cause.pe = bc->src;
@@ -613,6 +613,10 @@ c4_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov, boo
 
     if (!done->want)
         return C4_OK;
+    if (done->section) {
+        c4i_section_finish(pe, done, iov, niov, is_error);
+        return C4_OK;
+    }
     if (!done->bcast)
         return c4_future_sendv_flags(pe, done->future, iov, niov, is_error ? C4_VALUE_ERROR : 0);
     c = c4i_coll_find(pe, done->coll);

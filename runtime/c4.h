@@ -35,6 +35,8 @@ struct c4_buf;
 typedef uint32_t c4_coll;                   /* a collection; 0 is none */
 typedef c4_coll c4_array;
 typedef c4_coll c4_group;
+typedef uint32_t c4_section;                /* 0 is none */
+typedef uint64_t c4_method;                 /* an entry method by name, of any type */
 typedef uint64_t c4_future;                 /* 0 is none */
 
 /* One element of a collection.  idx is the element's key: the linear index
@@ -160,6 +162,10 @@ typedef struct c4_opts {
     c4_group    map;                        /* array map; 0: blocks */
     c4_future   created;                    /* gets an empty value when all constructors are done */
     bool        at_sync;                    /* elements will call c4_at_sync() */
+    /* Groups: OPTIONAL, the PEs that have a member (any order, duplicates do
+     * no harm); all else about the group concerns these only. */
+    const uint32_t *on_pes;
+    size_t      non_pes;
 } c4_opts;
 
 /* opts may be NULL. */
@@ -220,6 +226,25 @@ C4_API c4_err c4_bcastv(c4_pe *pe, c4_coll to, unsigned entry,
 /* The result of the running entry method, if its caller waits for one. */
 C4_API c4_err c4_reply(c4_pe *pe, const void *data, size_t len);
 
+/* ---- Sections: a fixed list of chares ---------------------------------- */
+
+/* Members are chares of any collections and types, each counted once (its
+ * first place in the list); they may migrate, and need not exist yet.  May be
+ * used at once, anywhere.  C4_EINVAL, C4_ERANGE: no members, no such member. */
+C4_API c4_err c4_section_new(c4_pe *pe, const c4_chare *members, size_t n, c4_section *out);
+/* The entry method of that name, whichever number it has in a member's type. */
+C4_API c4_method c4_method_id(const char *name);
+/* To every member, exactly once; all members run the calls of a section in
+ * one order, and those of one PE in the order of calling. */
+C4_API c4_err c4_section_cast(c4_pe *pe, c4_section to, c4_method method, const void *data,
+                              size_t len);
+/* done and flags as for c4_bcastv(); results are sorted by place in the list. */
+C4_API c4_err c4_section_castv(c4_pe *pe, c4_section to, c4_method method,
+                               const struct iovec *iov, int niov, c4_future done,
+                               unsigned flags);
+/* The future gets the members, an array of c4_chare. */
+C4_API c4_err c4_section_members(c4_pe *pe, c4_section section, c4_future to);
+
 /* ---- Futures and callbacks -------------------------------------------- */
 
 /* Gets each value as it arrives; after the last one the future is gone. */
@@ -232,12 +257,12 @@ C4_API c4_err c4_future_sendv(c4_pe *pe, c4_future future, const struct iovec *i
 /* The same from any thread of a PE's process; the PE is woken. */
 C4_API c4_err c4_future_post(c4_pe *pe, c4_future future, const void *data, size_t len);
 
-enum c4_cb_kind { C4_CB_NONE, C4_CB_SEND, C4_CB_BCAST, C4_CB_FUTURE, C4_CB_EXIT };
+enum c4_cb_kind { C4_CB_NONE, C4_CB_SEND, C4_CB_BCAST, C4_CB_FUTURE, C4_CB_EXIT, C4_CB_SECTION };
 
 /* Where a result goes; plain data, may travel in messages. */
 typedef struct c4_callback {
-    uint64_t target;                        /* element key or future */
-    c4_coll  coll;
+    uint64_t target;                        /* element key, future or c4_method */
+    c4_coll  coll;                          /* or section */
     uint16_t entry;
     uint8_t  kind;
     uint8_t  user;                          /* for bindings */
@@ -265,6 +290,12 @@ static inline c4_callback
 c4_cb_exit(void)                            /* ends the job with status 0 */
 {
     return (c4_callback){ 0, 0, 0, C4_CB_EXIT, 0 };
+}
+
+static inline c4_callback
+c4_cb_section(c4_section to, c4_method method)
+{
+    return (c4_callback){ method, to, 0, C4_CB_SECTION, 0 };
 }
 
 C4_API c4_err c4_call_back(c4_pe *pe, const c4_callback *cb, const void *data, size_t len);
@@ -306,6 +337,10 @@ C4_API c4_err c4_reducer_add(c4_pe *pe, const c4_reducer *reducer, uint16_t *out
 /* The running element's contribution to its collection's next reduction. */
 C4_API c4_err c4_reduce(c4_pe *pe, uint16_t reducer, const void *data, size_t len,
                         const c4_callback *cb);
+/* The same to the next reduction of a section, of which the running element is
+ * a member; each section has its own sequence. */
+C4_API c4_err c4_reduce_section(c4_pe *pe, c4_section section, uint16_t reducer,
+                                const void *data, size_t len, const c4_callback *cb);
 
 /* ---- Quiescence, time -------------------------------------------------- */
 

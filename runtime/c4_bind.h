@@ -21,6 +21,7 @@ typedef struct c4_done {
     c4_coll   coll;
     uint64_t  idx;
     bool      want;                         /* the caller waits */
+    c4_section section;                     /* bcast is the section's, not coll's; 0: none */
 } c4_done;
 
 /* One call, as handed to invoke(). */
@@ -28,7 +29,7 @@ typedef struct c4_call {
     const void *data;                       /* valid until c4_data_release() or return */
     size_t      len;
     void       *ref;                        /* local call by reference: owned by invoke() */
-    void      **cache;                      /* broadcast: one slot per (PE, broadcast), or NULL */
+    void      **cache;                      /* one slot per (PE, broadcast or section call), or NULL */
     c4_done     done;
     uint32_t    src;                        /* sending PE */
     bool        deferred;                   /* out: c4_finish() will be called later */
@@ -122,13 +123,15 @@ C4_API c4_err c4_future_send_ref(c4_pe *pe, c4_future future, void *ref,
 C4_API c4_err c4_future_sendv_flags(c4_pe *pe, c4_future future, const struct iovec *iov,
                                     int niov, unsigned flags);
 
-/* A broadcast's results (C4_VALUE_RESULTS) are records, sorted by key, each
- * followed by its data padded to 16 bytes. */
+/* A broadcast's results (C4_VALUE_RESULTS) are records, sorted by key (of a
+ * section: by place), each followed by its data padded to 16 bytes. */
 typedef struct c4_result {
     uint64_t key;
     uint64_t len;
     uint32_t flags;                         /* C4_VALUE_ERROR */
-    uint32_t pad[3];
+    c4_coll  coll;                          /* sections: with key, the member */
+    uint32_t place;                         /* sections: in the list of members */
+    uint32_t pad;
 } c4_result;
 
 /* ---- Elements and executions ------------------------------------------ */
@@ -151,6 +154,9 @@ C4_API void c4_context_leave(c4_pe *pe, const c4_context *saved);
 /* The same as c4_reduce(), c4_migrate() ... for a named local element. */
 C4_API c4_err c4_reduce_for(c4_pe *pe, c4_chare who, uint16_t reducer, const void *data,
                             size_t len, const c4_callback *cb);
+C4_API c4_err c4_reduce_section_for(c4_pe *pe, c4_chare who, c4_section section,
+                                    uint16_t reducer, const void *data, size_t len,
+                                    const c4_callback *cb);
 C4_API c4_err c4_at_sync_for(c4_pe *pe, c4_chare who);
 C4_API c4_err c4_migrate_for(c4_pe *pe, c4_chare who, uint32_t to_pe);
 C4_API c4_err c4_set_migratable_for(c4_pe *pe, c4_chare who, bool migratable);
@@ -163,6 +169,8 @@ typedef struct c4_coll_info {
     const c4_type    *type;
     c4_index          dims;                 /* sizes; all 0: sparse */
     bool              sparse, at_sync;
+    const uint32_t   *on_pes;               /* sorted: a group's PEs; NULL: all */
+    size_t            non_pes;
 } c4_coll_info;
 /* C4_ENOENT where the collection is not known on this PE yet. */
 C4_API c4_err c4_coll_lookup(c4_pe *pe, c4_coll coll, c4_coll_info *out);

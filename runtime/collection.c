@@ -143,7 +143,8 @@ coll_new(c4_pe *pe, c4_coll id, uint16_t type_no, uint8_t kind)
 static void
 record_coll(c4_pe *pe, const c4i_coll *c)
 {
-    c4_coll_info info = { (enum c4_coll_kind)c->kind, c->type, c->dims, c->sparse, c->at_sync };
+    c4_coll_info info = { (enum c4_coll_kind)c->kind, c->type, c->dims, c->sparse, c->at_sync,
+                          c->on_pes, c->on_pes ? c->ndense : 0 };
 
     if (pe->has_rec && pe->rec.collection)
         pe->rec.collection(pe->rec.ctx, c->id, &info);
@@ -202,6 +203,7 @@ c4i_coll_free(c4_pe *pe, c4i_coll *c)
     c4i_red_release(&c->red);
     c4i_table_release(&c->table);
     free(c->low_child);
+    free(c->on_pes);
     free(c->args);
     free(c);
 }
@@ -275,6 +277,8 @@ drain_pending(c4_pe *pe, c4_coll id)
     c4i_pending *p = pending_find(pe, id);
     c4i_task *t;
 
+    if (pe->nheld)
+        c4i_sections_wake(pe);
     if (!p || p->draining)
         return;
     p->draining = true;
@@ -465,6 +469,7 @@ typedef struct create_head {
     uint32_t type, entries;                 /* hashes */
     uint32_t map;
     uint8_t  kind, sparse, at_sync, pad;
+    uint32_t non_pes;                       /* a list of PEs follows; 0: all */
     uint64_t sync_birth;
     c4_index dims;
 } create_head;
@@ -498,35 +503,95 @@ check_dims(c4_pe *pe, const c4_index *dims)
     return C4_OK;
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* The PEs that opts names, sorted, each once, into *list. */
+static c4_err
+list_pes(c4_pe *pe, const c4_opts *opts, uint32_t **list, uint32_t *n)
+{
+    uint32_t *l, k = 0;
+
+    *list = NULL;
+    *n = 0;
+    if (!opts->on_pes)
+        return C4_OK;
+    if (!opts->non_pes)
+        return c4_fail(pe, C4_EINVAL, "a group on no PE");
+    for (size_t i = 0; i < opts->non_pes; i++)
+        if (opts->on_pes[i] >= pe->npes)
+            return c4_fail(pe, C4_ERANGE, "a group on PE %u; there are %u", opts->on_pes[i],
+                           pe->npes);
+    l = c4i_alloc(opts->non_pes * sizeof(*l));
+    memcpy(l, opts->on_pes, opts->non_pes * sizeof(*l));
+    qsort(l, opts->non_pes, sizeof(*l), by_number);
+    for (size_t i = 0; i < opts->non_pes; i++)
+        if (k == 0 || l[i] != l[k - 1])
+            l[k++] = l[i];
+    *list = l;
+    *n = k;
+    return C4_OK;
+}
+
+bool
+c4i_group_has(const c4i_coll *c, uint64_t on_pe)
+{
+    uint32_t no = (uint32_t)on_pe;
+
+    return !c->on_pes || bsearch(&no, c->on_pes, c->ndense, sizeof(no), by_number);
+}
+
+uint32_t
+c4i_new_number(c4_pe *pe)
+{
+    if ((uint64_t)(pe->next_coll + 1) * pe->npes >= SINGLE_BIT)
+        return 0;
+    return pe->next_coll++ * pe->npes + pe->me;
+}
+
 static c4_err
 coll_create(c4_pe *pe, const c4_type *type, create_head *h, const c4_opts *opts, c4_coll *out)
 {
     c4_opts none = { 0 };
     c4i_wire w = c4i_wire_for(C4I_CREATE, 0);
-    struct iovec iov[2];
     c4i_msg m = { 0 };
     c4_buf flat = { 0 };
+    uint32_t *on_pes;
+    c4_err err;
 
     if (type_by_hash(pe, type_hash(type)) < 0)
         return c4_fail(pe, C4_ENOENT, "chare type %s is not registered", type->name);
-    if ((uint64_t)(pe->next_coll + 1) * pe->npes >= SINGLE_BIT)
-        return c4_fail(pe, C4_ENOMEM, "too many collections");
     opts = opts ? opts : &none;
+    err = list_pes(pe, opts, &on_pes, &h->non_pes);
+    if (err)
+        return err;
+    if (on_pes && (h->kind != C4_KIND_GROUP || type->proc_num)) {
+        free(on_pes);
+        return c4_fail(pe, C4_EINVAL, "only groups can be limited to some PEs, and no array maps");
+    }
     h->type = type_hash(type);
     h->entries = entries_hash(type);
     h->map = opts->map;
     h->at_sync = opts->at_sync && h->kind == C4_KIND_ARRAY;
     h->sync_birth = h->at_sync ? c4i_sync_issue(pe, h->sparse ? 0 : product(&h->dims)) : 0;
-    w.coll = pe->next_coll++ * pe->npes + pe->me;
+    w.coll = c4i_new_number(pe);
     w.call = opts->created;
     w.flags = opts->created ? C4I_F_WANT : 0;
     w.src = pe->me;
-    iov[0] = (struct iovec){ h, sizeof(*h) };
-    iov[1] = (struct iovec){ (void *)opts->args, opts->len };
-    if (c4_buf_add(&flat, iov[0].iov_base, iov[0].iov_len) ||
-        c4_buf_add(&flat, iov[1].iov_base, iov[1].iov_len)) {
+    if (c4_buf_add(&flat, h, sizeof(*h)) ||
+        c4_buf_add(&flat, on_pes, h->non_pes * sizeof(*on_pes)) ||
+        c4_buf_add(&flat, opts->args, opts->len) || !w.coll)
+        err = c4_fail(pe, C4_ENOMEM, w.coll ? "out of memory for constructor arguments"
+                                            : "too many collections");
+    free(on_pes);
+    if (err) {
         c4_buf_release(&flat);
-        return c4_fail(pe, C4_ENOMEM, "out of memory for constructor arguments");
+        return err;
     }
     m.w = w;
     m.data = flat.data;
@@ -571,7 +636,7 @@ construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
     c4i_elem_link(pe, e);
     c4i_sync_joined(pe, e, sync_birth);
     if (c->awaited) {
-        call.done = (c4_done){ 0, 1, c->id, key, true };
+        call.done = (c4_done){ 0, 1, c->id, key, true, 0 };
         c4i_comp_start(c, 0, C4I_F_WANT);
     }
     c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
@@ -631,7 +696,7 @@ plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
         pe->cur = outer;
     } else if (c->kind == C4_KIND_GROUP) {
         t->lo = pe->me;
-        t->hi = t->lo + 1;
+        t->hi = t->lo + c4i_group_has(c, pe->me);
     } else if (c->home == C4I_HOME_BLOCK) {
         t->lo = block_first(pe, c, pe->me);
         t->hi = block_first(pe, c, pe->me + 1);
@@ -652,7 +717,7 @@ plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
 }
 
 static c4i_coll *
-coll_from(c4_pe *pe, const c4i_wire *w, const create_head *h)
+coll_from(c4_pe *pe, const c4i_wire *w, const create_head *h, const void *on_pes)
 {
     int type_no = type_by_hash(pe, h->type);
     c4i_coll *c;
@@ -668,7 +733,11 @@ coll_from(c4_pe *pe, const c4i_wire *w, const create_head *h)
     c->sparse = h->sparse;
     c->at_sync = h->at_sync;
     c->closed = !h->sparse;
-    c->ndense = h->sparse ? 0 : product(&h->dims);
+    c->ndense = h->non_pes ? h->non_pes : h->sparse ? 0 : product(&h->dims);
+    if (h->non_pes) {
+        c->on_pes = c4i_alloc(h->non_pes * sizeof(*c->on_pes));
+        memcpy(c->on_pes, on_pes, h->non_pes * sizeof(*c->on_pes));
+    }
     c->map = h->map;
     c->map_coll = h->map ? c4i_coll_find(pe, h->map) : NULL;
     c->home = h->kind == C4_KIND_GROUP ? C4I_HOME_SELF : h->sparse ? C4I_HOME_HASH
@@ -711,10 +780,14 @@ c4i_on_create(c4_pe *pe, c4i_msg *m)
     create_head h;
     c4i_coll *c;
     c4i_bcast bc = { .future = m->w.call, .flags = m->w.flags };
+    size_t head = sizeof(h);
 
     if (m->len < sizeof(h))
         c4_abort(pe, "malformed message: create");
     memcpy(&h, m->data, sizeof(h));
+    head += h.non_pes * sizeof(uint32_t);
+    if (m->len < head || check_dims(pe, &h.dims) || c4i_coll_find(pe, m->w.coll))
+        c4_abort(pe, "malformed message: create");
     if (wait_for_map(pe, &h, m))
         return;
     for (uint32_t i = 0; i < c4i_tree_nkids(pe, m->w.coll % pe->npes); i++) {
@@ -725,10 +798,10 @@ c4i_on_create(c4_pe *pe, c4i_msg *m)
         w.hops = 0;
         c4i_post_data(pe, c4i_tree_kid(pe, m->w.coll % pe->npes, i), &w, m->data, m->len);
     }
-    c = coll_from(pe, &m->w, &h);
-    c->args_len = m->len - sizeof(h);
+    c = coll_from(pe, &m->w, &h, (const char *)m->data + sizeof(h));
+    c->args_len = m->len - head;
     c->args = c4i_alloc(c->args_len);
-    memcpy(c->args, (const char *)m->data + sizeof(h), c->args_len);
+    memcpy(c->args, (const char *)m->data + head, c->args_len);
     c->awaited = m->w.flags & C4I_F_WANT;
     if (c->awaited)
         c4i_comp_begin(pe, c, &bc, 0);
@@ -912,7 +985,7 @@ c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     call.data = (const char *)m->data + sizeof(h);
     call.len = m->len - sizeof(h);
     if (m->w.flags & C4I_F_WANT)
-        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true };
+        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true, 0 };
     pe->cur = m;
     c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
 }
@@ -1008,7 +1081,8 @@ c4_coll_lookup(c4_pe *pe, c4_coll coll, c4_coll_info *out)
 
     if (!c)
         return C4_ENOENT;
-    *out = (c4_coll_info){ (enum c4_coll_kind)c->kind, c->type, c->dims, c->sparse, c->at_sync };
+    *out = (c4_coll_info){ (enum c4_coll_kind)c->kind, c->type, c->dims, c->sparse, c->at_sync,
+                           c->on_pes, c->on_pes ? c->ndense : 0 };
     if (c->sparse)
         memset(out->dims.at, 0, sizeof(out->dims.at));
     return C4_OK;

@@ -36,6 +36,7 @@ c4i_elem_free(c4_pe *pe, c4i_elem *e)
         free(from);
     }
     free(e->order);
+    free(e->smark);
     free(e);
 }
 
@@ -68,6 +69,7 @@ c4i_elem_link(c4_pe *pe, c4i_elem *e)
     c->first = e;
     c->nlocal++;
     c4i_red_join(&c->red, e->red.next);
+    c4i_sections_link(pe, e);
     if (e->seen < c->bseen) {
         t = c4i_alloc(sizeof(*t));
         t->run = catch_up_task;
@@ -96,7 +98,6 @@ c4i_elem_unlink(c4_pe *pe, c4i_elem *e)
 {
     c4i_coll *c = e->coll;
 
-    (void)pe;
     if (e->prev)
         e->prev->next = e->next;
     else
@@ -106,6 +107,7 @@ c4i_elem_unlink(c4_pe *pe, c4i_elem *e)
     e->prev = e->next = NULL;
     c->nlocal--;
     c4i_red_leave(&c->red, e->red.next);
+    c4i_sections_unlink(pe, e);
 }
 
 /* ---- Executions ------------------------------------------------------------- */
@@ -478,6 +480,13 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
         if (e->early)
             release_early(pe, e, o);
     }
+    if (m->w.entry == C4I_ENTRY_JOIN) {
+        c4i_section_join(pe, e, (c4_section)(m->w.call >> 32));
+        pe->processed++;
+        return;
+    }
+    if (m->mem == C4I_MEM_SHARED)
+        call.cache = c4i_shared_cache(m->owner, e->coll->type->binding);
     if (m->mem == C4I_MEM_REF) {
         call.ref = (void *)m->data;
         m->mem = C4I_MEM_INLINE;            /* invoke() owns it now */
@@ -486,7 +495,9 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
         call.len = m->len;
     }
     if (m->w.flags & C4I_F_WANT)
-        call.done = (c4_done){ m->w.call, 0, e->coll->id, e->key, true };
+        call.done = (c4_done){ m->w.call, 0, e->coll->id, e->key, true, 0 };
+    if (call.done.want && (m->w.flags & C4I_F_SECTION))
+        c4i_section_start(pe, m, &call.done);
     if (__builtin_expect(pe->stress & C4I_STRESS_MIGRATE, 0) && e->migratable && e->coll->type->pup
         && e->move_to == C4I_NOPE) {
         e->move_to = c4i_stress_rand(pe, pe->npes);
@@ -713,6 +724,26 @@ c4_err
 c4_reduce(c4_pe *pe, uint16_t reducer, const void *data, size_t len, const c4_callback *cb)
 {
     return c4_reduce_for(pe, c4_self(pe), reducer, data, len, cb);
+}
+
+c4_err
+c4_reduce_section_for(c4_pe *pe, c4_chare who, c4_section section, uint16_t reducer,
+                      const void *data, size_t len, const c4_callback *cb)
+{
+    c4i_elem *e = need_local(pe, who, "a contribution");
+
+    if (!e)
+        return C4_EREMOTE;
+    if (reducer >= pe->nreducers)
+        return c4_fail(pe, C4_EINVAL, "reducer %u is not known on PE %u", reducer, pe->me);
+    return c4i_section_contribute(pe, e, section, reducer, data, len, cb);
+}
+
+c4_err
+c4_reduce_section(c4_pe *pe, c4_section section, uint16_t reducer, const void *data, size_t len,
+                  const c4_callback *cb)
+{
+    return c4_reduce_section_for(pe, c4_self(pe), section, reducer, data, len, cb);
 }
 
 uint64_t

@@ -157,18 +157,41 @@ pended(c4_pe *pe, c4_coll id)
     return false;
 }
 
+c4_err
+c4i_check_elem(c4_pe *pe, const c4i_coll *c, uint64_t key)
+{
+    if (c->kind == C4_KIND_GROUP && key >= pe->npes)
+        return c4_fail(pe, C4_ERANGE, "a group's member %llu; there are %u PEs",
+                       (unsigned long long)key, pe->npes);
+    if (c->kind == C4_KIND_GROUP && !c4i_group_has(c, key))
+        return c4_fail(pe, C4_ERANGE, "a group's member %llu; the group has none on that PE",
+                       (unsigned long long)key);
+    if (c->kind == C4_KIND_ARRAY && !c->sparse && key >= c->ndense)
+        return c4_fail(pe, C4_ERANGE, "element %llu of an array of %llu",
+                       (unsigned long long)key, (unsigned long long)c->ndense);
+    return C4_OK;
+}
+
 static c4_err
 check_target(c4_pe *pe, const c4i_coll *c, c4_chare to, unsigned entry)
 {
     if (entry >= c->nentries)
         return c4_fail(pe, C4_ENOENT, "%s has no entry method %u", c->type->name, entry);
-    if (c->kind == C4_KIND_GROUP && to.idx >= pe->npes)
-        return c4_fail(pe, C4_ERANGE, "a group's member %llu; there are %u PEs",
-                       (unsigned long long)to.idx, pe->npes);
-    if (c->kind == C4_KIND_ARRAY && !c->sparse && to.idx >= c->ndense)
-        return c4_fail(pe, C4_ERANGE, "element %llu of an array of %llu",
-                       (unsigned long long)to.idx, (unsigned long long)c->ndense);
-    return C4_OK;
+    return c4i_check_elem(pe, c, to.idx);
+}
+
+uint32_t
+c4i_address(c4_pe *pe, c4i_coll *c, c4i_wire *w)
+{
+    c4i_loc *loc;
+
+    if (c->kind == C4_KIND_GROUP)
+        return (uint32_t)w->elem;
+    loc = c4i_table_get(&c->table, w->elem);
+    if (__builtin_expect(pe->stress & C4I_STRESS_EVICT, 0))
+        stress_evict(pe, c, loc);
+    w->seq = loc->nsent++;
+    return first_hop(pe, c, loc, w);
 }
 
 c4_err
@@ -279,6 +302,7 @@ typedef struct travel {
     uint8_t  migratable, at_sync, waiting, pad[5];
     uint64_t left;                          /* ticks */
     double   user_load;
+    uint64_t nsmark;
 } travel;
 
 static void
@@ -335,7 +359,7 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
         .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
         .red = e->red, .sync = e->sync, .index = e->index, .migratable = e->migratable,
         .at_sync = e->at_sync, .waiting = e->waiting, .left = c4i_ticks(&pe->clock),
-        .user_load = e->user_load
+        .user_load = e->user_load, .nsmark = e->nsmark
     };
 
     for (c4i_early *from = e->early; from; from = from->next)
@@ -346,6 +370,7 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
         }
     add(pe, b, &t, sizeof(t));
     add(pe, b, e->order, e->norder * sizeof(*e->order));
+    add(pe, b, e->smark, e->nsmark * sizeof(*e->smark));
     pack_early(pe, b, e);
     pack_user(pe, b, e);
 }
@@ -357,6 +382,8 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
     c4i_coll *c = e->coll;
     c4i_wire w = c4i_wire_for(C4I_MIGRATE, c->id);
     c4i_loc *loc;
+    c4i_smark *smark = e->smark;
+    uint32_t nsmark = e->nsmark;
     uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0;
     c4_buf *b = &pe->scratch;
 
@@ -378,11 +405,14 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
     loc->pe = to;
     loc->ep = e->ep;
     c4i_reroute(pe, loc);
+    e->smark = NULL;
     if (c->type->destroy)
         c->type->destroy(pe, e->obj);
     c4i_elem_free(pe, e);
     c4i_red_check(pe, &c->red);             /* R1: its part may have been waited for */
     c4i_red_check(pe, &pe->sync);
+    c4i_sections_check(pe, smark, nsmark);
+    free(smark);
     if (pe->timing && pe->has_rec)
         pe->rec.activity(pe->rec.ctx, C4I_ACT_MIGRATE_OUT, begin, c4i_ticks(&pe->clock));
     if (b->cap > (1u << 20))
@@ -418,7 +448,10 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     c4i_elem *e = c4i_elem_new(c, m->w.elem);
 
     c4_pup_raw(&p, t, sizeof(*t));
-    if (p.failed || t->norder > p.size / sizeof(c4i_order) || !c->type->pup)
+    if (p.failed || t->norder > p.size / sizeof(c4i_order)
+        || t->nsmark > p.size / sizeof(c4i_smark) || !c->type->pup
+        || (unsigned)t->index.n > C4_MAXDIMS || t->red.gen >= UINT16_MAX - 1
+        || t->sync.gen >= UINT16_MAX - 1)
         c4_abort(pe, "malformed message: migration");
     e->ep = t->ep;
     e->seen = t->seen;
@@ -433,6 +466,10 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     e->norder = e->order_cap = t->norder;
     e->order = c4i_alloc((t->norder + 1) * sizeof(*e->order));
     c4_pup_raw(&p, e->order, t->norder * sizeof(*e->order));
+    e->nsmark = e->smark_cap = (uint32_t)t->nsmark;
+    if (t->nsmark)
+        e->smark = c4i_alloc(t->nsmark * sizeof(*e->smark));
+    c4_pup_raw(&p, e->smark, t->nsmark * sizeof(*e->smark));
     unpack_early(pe, e, &p, t->nearly);
     e->nbytes = p.size - p.off;
     p.buf += p.off;
@@ -493,6 +530,7 @@ c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         pe->rec.object(pe->rec.ctx, C4I_OBJ_ARRIVED, c4i_chare_of(e), NULL, 0, m->w.src,
                        e->nbytes, (int)t.why, c4i_ticks(&pe->clock));
     c4i_red_check(pe, &c->red);
+    c4i_sections_check(pe, e->smark, e->nsmark);
     c4i_sync_arrived(pe, e);
     if (pe->timing && pe->has_rec)
         pe->rec.activity(pe->rec.ctx, C4I_ACT_MIGRATE_IN, begin, c4i_ticks(&pe->clock));

@@ -37,6 +37,9 @@ c4i_msg_drop(c4_pe *pe, c4i_msg *m)
         if (m->data)
             ((const c4_binding *)m->owner)->ref_free(pe, (void *)m->data);
         break;
+    case C4I_MEM_SHARED:
+        c4i_shared_drop(pe, m->owner);
+        break;
     case C4I_MEM_INLINE:
     case C4I_MEM_LOG:
         break;

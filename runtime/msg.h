@@ -37,7 +37,11 @@
     X(SYNCGO,   "sync",       1)   /* AtSync: decision and resume, down */ \
     X(START,    "start",      1)   /* PE 0's program is ready: others may run */ \
     X(EXIT,     "exit",       0)   /* EXIT request, STOP, ack, BYE */ \
-    X(POST,     "post",       0)   /* run a function on this PE */
+    X(POST,     "post",       0)   /* run a function on this PE */ \
+    X(SREQ,     "section",    1)   /* to a section's root */ \
+    X(SCAST,    "section",    1)   /* copies for members, from the root on */ \
+    X(SDONE,    "completion", 1)   /* results of an awaited call to a section */ \
+    X(SREDUCE,  "reduction",  1)   /* of a section */
 
 enum c4i_kind {
 #define C4I_KIND_ENUM(id, name, counted) C4I_##id,
@@ -51,6 +55,7 @@ enum {                                      /* c4i_wire.flags */
     C4I_F_RESULT = 2,                       /* ... and wants every element's result */
     C4I_F_ERROR  = 4,                       /* the payload is an encoded exception */
     C4I_F_UP     = 8,                       /* waves: the answer */
+    C4I_F_SECTION = 8,                      /* CALL: a section's; call is (section, number) */
     C4I_F_BIG    = 16,                      /* payload is not inline: tail holds len and place */
     C4I_F_RECORDS = 32,                     /* FUTURE: payload is c4_result records */
     C4I_F_EMPTY  = 64,                      /* FUTURE: no value beside completion */
@@ -88,7 +93,8 @@ enum c4i_mem {
     C4I_MEM_RING,                           /* the transport's: done() before the next recv() */
     C4I_MEM_ARENA,                          /* the transport's: done() at any time */
     C4I_MEM_REF,                            /* data is a binding's reference */
-    C4I_MEM_LOG                             /* shared with a broadcast log; not owned */
+    C4I_MEM_LOG,                            /* shared with a broadcast log; not owned */
+    C4I_MEM_SHARED                          /* one of several copies: owner counts them */
 };
 
 typedef struct c4i_msg {

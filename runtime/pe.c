@@ -115,6 +115,7 @@ c4i_pe_free(c4_pe *pe)
         if (pe->colls[i])
             c4i_coll_free(pe, pe->colls[i]);
     free_messages(pe);
+    c4i_sections_release(pe);
     if (pe->has_lb && pe->lb.release)
         pe->lb.release(pe->lb.ctx);
     if (pe->has_rec && pe->rec.release)
@@ -373,5 +374,5 @@ c4i_pe_leftovers(c4_pe *pe, char *text, size_t n)
     for (size_t i = 0; pe->colls && i <= pe->colls_mask; i++)
         if (pe->colls[i] && coll_leftovers(pe->colls[i], text, n))
             return C4_ESTATE;
-    return C4_OK;
+    return c4i_section_leftovers(pe, text, n);
 }

@@ -30,6 +30,8 @@
 #define C4I_NOPE UINT32_MAX
 
 typedef struct c4i_coll c4i_coll;
+typedef struct c4i_section c4i_section;
+typedef struct c4i_shared c4i_shared;
 typedef struct c4i_elem c4i_elem;
 
 /* ---- Locations (table.c, location.c) [1] --------------------------------- */
@@ -108,9 +110,9 @@ c4i_parts_first(const c4i_parts *p)         /* NULL: none */
 
 typedef struct c4i_red {
     uint32_t  root;
-    uint8_t   kind;                         /* C4I_REDUCE or C4I_SYNC */
+    uint8_t   kind;                         /* C4I_REDUCE, C4I_SYNC or C4I_SREDUCE */
     bool      off;                          /* single chares: nobody to combine with */
-    c4_coll   coll;                         /* of C4I_REDUCE */
+    c4_coll   coll;                         /* of C4I_REDUCE; the section of C4I_SREDUCE */
     c4i_parts part;                         /* not sent yet; at the root: accumulated */
     uint64_t *up;                           /* promises of the children */
     uint64_t  sent;                         /* promise given to the parent */
@@ -164,6 +166,7 @@ struct c4i_coll {
     uint16_t       nentries;
     c4_index       dims;
     uint64_t       ndense;                  /* elements made at creation, on all PEs */
+    uint32_t      *on_pes;                  /* sorted: PEs of a group, ndense of them; NULL: all */
     c4_coll        map;
     c4i_coll      *map_coll;
     c4i_table      table;
@@ -197,6 +200,65 @@ struct c4i_coll {
     c4i_red    red;
 };
 
+/* ---- Sections (section.c, multicast.c) ------------------------------------- */
+
+/* What an element carries of a section that it is in. */
+typedef struct c4i_smark {
+    c4_section section;
+    c4i_mark   mark;
+} c4i_smark;
+
+typedef struct c4i_member {
+    uint64_t idx;
+    c4_coll  coll;
+    uint32_t part;                          /* which of the section's collections */
+} c4i_member;
+
+typedef struct c4i_place {                  /* sorted: finds a member's place in the list */
+    uint64_t idx;
+    c4_coll  coll;
+    uint32_t at;
+} c4i_place;
+
+/* One of the collections that the members of a section belong to. */
+typedef struct c4i_section_part {
+    c4_coll   id;
+    c4i_coll *coll;                         /* NULL: not known here yet */
+    c4_method method;                       /* the last one called, and its number */
+    uint16_t  entry;
+} c4i_section_part;
+
+/* Completion of an awaited call to a section. */
+typedef struct c4i_scomp {
+    uint32_t  no;
+    uint32_t  parent;                       /* who gets the report */
+    uint32_t  nkids;                        /* reports that are to come */
+    uint32_t  running;                      /* begun here and not finished; +1 while starting */
+    uint8_t   flags;
+    bool      late;                         /* the report has gone up: this is one more */
+    uint64_t  count;                        /* calls finished, that are not reported yet */
+    c4_future future;                       /* root */
+    c4_buf    results;
+    struct c4i_scomp *next;
+} c4i_scomp;
+
+/* What a PE knows of a section: everything but red and comp, only the root. */
+struct c4i_section {
+    c4_section id;
+    c4i_red    red;
+    c4i_scomp **comp;                       /* hash by number, chained */
+    size_t     ncomp, comp_mask;
+    c4i_member *member;
+    c4i_place *place;
+    size_t     n;
+    c4i_section_part *part;
+    size_t     nparts;
+    uint32_t  *fixed;                       /* PEs of group members */
+    uint32_t   nfixed;
+    uint32_t   ncast;                       /* number of the last awaited call */
+    c4i_queue  held;                        /* requests, until all collections are known */
+};
+
 /* ---- Elements ------------------------------------------------------------- */
 
 typedef struct c4i_order {                  /* next order number expected from src */
@@ -224,6 +286,8 @@ struct c4i_elem {
     c4i_mark   red, sync;                   /* sync.next: rounds called */
     c4i_order *order;
     uint32_t   norder, order_cap;
+    c4i_smark *smark;                       /* sections that it is in, or says so */
+    uint32_t   nsmark, smark_cap;
     c4i_early *early;                       /* messages that came before their turn, by sender */
     uint64_t   hinted;                      /* PEs told of this place (mod 64) */
     uint64_t   wall, nbytes;                /* ticks since the last LB step; packed size */
@@ -318,6 +382,9 @@ struct c4_pe {
     c4i_coll      *last_coll;
     uint32_t       next_coll;
     c4i_pending   *pending;
+    c4i_section  **sections;                /* hash by id, open addressing */
+    size_t         nsections, sections_mask;
+    uint32_t       nheld;                   /* sections with held requests */
     const c4_type **types;
     uint32_t      *type_hash;
     size_t         ntypes, types_cap;
@@ -478,6 +545,9 @@ void c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_pend(c4_pe *pe, c4i_msg *m);
 void c4i_coll_free(c4_pe *pe, c4i_coll *c);
 uint32_t c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key);
+bool c4i_group_has(const c4i_coll *c, uint64_t on_pe);
+/* The number of a new collection or section; 0: there are too many. */
+uint32_t c4i_new_number(c4_pe *pe);
 c4_index c4i_index_of_key(const c4i_coll *c, uint64_t key);
 
 /* ---- element.c ---- */
@@ -499,6 +569,10 @@ void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 enum { C4I_HOPS_UNSENT = 255 };             /* of a call that has no order number yet */
 void c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+/* Gives a new message for element w->elem its order number and epoch; returns
+ * the PE that it goes to first. */
+uint32_t c4i_address(c4_pe *pe, c4i_coll *c, c4i_wire *w);
+c4_err c4i_check_elem(c4_pe *pe, const c4i_coll *c, uint64_t key);
 void c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep);
 void c4i_reroute(c4_pe *pe, c4i_loc *loc);
 void c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why);
@@ -540,6 +614,35 @@ void c4i_red_single(c4_pe *pe, c4i_red *r);
 uint64_t c4i_red_promise(const c4_pe *pe, const c4i_red *r);
 enum { C4I_RED_APPEND = C4_RED_BUILTIN, C4I_RED_NBUILTIN };    /* bytes one after the other */
 c4_err c4i_reducers_init(c4_pe *pe);
+
+/* ---- section.c ---- */
+enum { C4I_ENTRY_JOIN = 0xfff8 };           /* a member learns that it is one */
+c4i_section *c4i_section_get(c4_pe *pe, c4_section id);
+void c4i_on_section_request(c4_pe *pe, c4i_msg *m);
+void c4i_on_section_red(c4_pe *pe, c4i_msg *m);
+void c4i_sections_wake(c4_pe *pe);                      /* a collection has become known */
+void c4i_section_join(c4_pe *pe, c4i_elem *e, c4_section id);
+c4_err c4i_section_contribute(c4_pe *pe, c4i_elem *e, c4_section id, uint16_t reducer,
+                              const void *data, size_t len, const c4_callback *cb);
+void c4i_sections_link(c4_pe *pe, c4i_elem *e);         /* e is here with its marks */
+void c4i_sections_unlink(c4_pe *pe, c4i_elem *e);
+void c4i_sections_check(c4_pe *pe, const c4i_smark *mark, uint32_t n);
+c4i_place *c4i_section_place(const c4i_section *s, c4_chare who);
+c4_err c4i_section_leftovers(const c4_pe *pe, char *text, size_t n);
+void c4i_report_sections(const c4_pe *pe);
+void c4i_sections_release(c4_pe *pe);
+
+/* ---- multicast.c ---- */
+/* Root: a request becomes copies for the members. */
+void c4i_section_spread(c4_pe *pe, c4i_section *s, c4i_msg *m);
+void c4i_on_section_cast(c4_pe *pe, c4i_msg *m);
+void c4i_on_section_done(c4_pe *pe, c4i_msg *m);
+void **c4i_shared_cache(c4i_shared *s, const c4_binding *binding);
+void c4i_shared_drop(c4_pe *pe, c4i_shared *s);
+void c4i_section_start(c4_pe *pe, const c4i_msg *m, c4_done *done);
+void c4i_section_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov,
+                        bool is_error);
+void c4i_scomps_release(c4i_section *s);
 
 /* ---- quiescence.c ---- */
 void c4i_on_qd(c4_pe *pe, c4i_msg *m);

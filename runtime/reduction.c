@@ -397,6 +397,8 @@ c4_call_back(c4_pe *pe, const c4_callback *cb, const void *data, size_t len)
         return c4_future_send(pe, cb->target, data, len);
     case C4_CB_EXIT:
         return c4_exit(pe, 0);
+    case C4_CB_SECTION:
+        return c4_section_cast(pe, cb->coll, cb->target, data, len);
     }
     return c4_fail(pe, C4_EINVAL, "a callback of kind %u", cb->kind);
 }

@@ -101,6 +101,18 @@ c4i_handle(c4_pe *pe, c4i_msg *m)
     case C4I_SYNC:
         c4i_on_red(pe, &pe->sync, m);
         break;
+    case C4I_SREQ:
+        c4i_on_section_request(pe, m);
+        break;
+    case C4I_SCAST:
+        c4i_on_section_cast(pe, m);
+        break;
+    case C4I_SDONE:
+        c4i_on_section_done(pe, m);
+        break;
+    case C4I_SREDUCE:
+        c4i_on_section_red(pe, m);
+        break;
     case C4I_SYNCLOSE:
         c4i_on_sync_close(pe, m);
         break;

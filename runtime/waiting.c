@@ -105,6 +105,7 @@ c4i_report_waiting(c4_pe *pe)
     fflush(stdout);
     report_missing(pe, "does not exist");
     report_reductions(pe);
+    c4i_report_sections(pe);
     report_sync(pe);
     if (pe->host && pe->host->waiting)
         pe->host->waiting(pe);
