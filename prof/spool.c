@@ -17,12 +17,32 @@
 #define MADV_POPULATE_WRITE 23              /* Linux 5.14; older kernels say EINVAL */
 #endif
 
+/* A disk is full for all PEs at once: the one that gets the lock of the folder
+ * says so, and holds it from then on. */
+static bool
+first_to_say(const char *path)
+{
+    char dir[sizeof(((c4i_spool *)0)->path)];
+    const char *slash = strrchr(path, '/');
+    int fd;
+
+    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        close(fd);
+        return false;
+    }
+    return true;
+}
+
 static void
 say_full(c4i_spool *s, const char *why)
 {
     if (s->full)
         return;
     s->full = true;
+    if (!first_to_say(s->path))
+        return;
     fprintf(stderr, "c4: PE %u: recording stops here: %s (%s); the job goes on, "
             "what was recorded is kept\n", s->head->pe, why, s->path);
 }

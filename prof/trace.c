@@ -159,6 +159,9 @@ c4i_trace_begin(const char *file, bool overwrite, c4i_trace *t)
     if (e) {
         fprintf(stderr, "c4: no trace: %s; the job goes on\n", err);
         t->file[0] = t->dir[0] = 0;
+    } else if (!overwrite && access(file, F_OK) == 0) {
+        fprintf(stderr, "c4: %s exists: recording into %s (+traceOverwrite replaces it)\n", file,
+                t->file);
     }
     setenv(C4I_TRACE_DIR_ENV, t->dir, 1);
     setenv(C4I_TRACE_FILE_ENV, t->file, 1);
