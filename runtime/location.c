@@ -103,7 +103,7 @@ c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep)
 
 /* The PE a new message for loc's element goes to first. */
 static uint32_t
-first_hop(c4_pe *pe, c4i_coll *c, const c4i_loc *loc, c4i_wire *w)
+first_hop(c4_pe *pe, c4i_coll *c, c4i_loc *loc, c4i_wire *w)
 {
     w->ep = 0;
     if (loc->elem)
@@ -112,7 +112,11 @@ first_hop(c4_pe *pe, c4i_coll *c, const c4i_loc *loc, c4i_wire *w)
         w->ep = loc->ep;
         return loc->pe;
     }
-    return c4i_home(pe, c, w->elem);
+    if (loc->ep)
+        return c4i_home(pe, c, w->elem);
+    if (loc->pe == C4I_NOPE)
+        loc->pe = c4i_home(pe, c, w->elem); /* no knowledge, but it spares two divisions */
+    return loc->pe;
 }
 
 /* Forgets a cached location, for tests that stress the way home. */
@@ -507,8 +511,13 @@ c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0;
     c4i_elem *e;
     c4i_wire home = c4i_wire_for(C4I_HOME, c->id), ack = c4i_wire_for(C4I_ACK, c->id);
-    c4i_task *task = c4i_alloc(sizeof(*task));
+    c4i_loc *loc = c4i_table_find(&c->table, m->w.elem);
+    c4i_task *task;
 
+    if (c->kind == C4_KIND_GROUP || (loc && loc->elem) || c4i_home(pe, c, m->w.elem) >= pe->npes)
+        c4_abort(pe, "malformed message: migration of element %llu of collection %u",
+                 (unsigned long long)m->w.elem, c->id);
+    task = c4i_alloc(sizeof(*task));
     pe->cur = m;
     e = unpack_elem(pe, c, m, &t);
     pe->cur = NULL;

@@ -37,7 +37,8 @@ typedef struct c4i_elem c4i_elem;
 /* ---- Locations (table.c, location.c) [1] --------------------------------- */
 
 /* All that a PE knows of one element.  Invariant I1: (pe, ep) changes only to
- * a larger ep.  ep 0: no knowledge; the entry is there for nsent or wait. */
+ * a larger ep.  ep 0: no knowledge; the entry is there for nsent or wait, and
+ * pe is the element's home, or C4I_NOPE. */
 typedef struct c4i_loc {
     uint64_t  key;
     c4i_elem *elem;                         /* NULL: not here */
