@@ -55,6 +55,7 @@ typedef struct c4_host {
     c4_err (*start)(c4_pe *pe, const void *data, size_t len);  /* PE != 0: c4_start_others() */
     void   (*waiting)(c4_pe *pe);           /* print what coroutines wait for, to stderr */
     void   (*leave)(c4_pe *pe, int status); /* before the process ends: flush */
+    bool   (*stalled)(c4_pe *pe);           /* PE 0, nothing is left to do: true if the job goes on */
 } c4_host;
 
 /* ---- Life of a PE, in pieces (c4_run() is made of these) ---------------- */

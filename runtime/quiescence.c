@@ -133,6 +133,10 @@ report_down(c4_pe *pe)
 static void
 stalled(c4_pe *pe)
 {
+    pe->qd_valid = false;
+    pe->qd_idle = false;
+    if (pe->host && pe->host->stalled && pe->host->stalled(pe))
+        return;
     fprintf(stderr, "c4: nothing has been left to do for %g s, and nobody has called exit; "
             "the job ends (++idle-timeout)\n", (double)pe->idle_limit * 1e-9);
     report_down(pe);
