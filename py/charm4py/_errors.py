@@ -4,7 +4,7 @@ import os
 import pickle
 import sys
 import traceback
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from . import _c4
 
@@ -37,20 +37,38 @@ def _place(class_name: Optional[str], method: Optional[str], index: Any) -> str:
     return where
 
 
+# An interactive session: told of what nobody catches, and the job goes on.
+session: Optional[Callable[[BaseException, str], None]] = None
+
+
+def session_text(exc: BaseException, place: str) -> str:
+    """exc, for a session: where it was raised first, and where it is now."""
+    remote = getattr(exc, "remote_stacktrace", None)
+    parts = []
+    if isinstance(remote, tuple) and len(remote) == 2:
+        parts += [_banner(remote[0]), str(remote[1]).rstrip()]
+    parts.append(_text(exc).rstrip())
+    return "\n".join(parts + [place] * bool(place))
+
+
 def print_uncaught(before: int, exc: BaseException, class_name: Optional[str],
-                   method: Optional[str], index: Any) -> None:
+                   method: Optional[str], index: Any) -> bool:
     """Shows an exception that nobody will catch.
 
     A mistake mostly hits all PEs at once: the first shows everything, the next
-    few (before: how many have done so) a line, the others nothing.
+    few (before: how many have done so) a line, the others nothing.  True if the
+    job goes on.
     """
     place = _place(class_name, method, index)
+    if session is not None:
+        session(exc, place)
+        return True
     summary = f"PE {_c4.mype()}: {type(exc).__name__}: {exc}" + (f" {place}" if place else "")
     sys.stdout.flush()
     if before:
         if before < 8:
             sys.stderr.write(summary + "\n")
-        return
+        return False
     lines = []
     remote = getattr(exc, "remote_stacktrace", None)
     if isinstance(remote, tuple) and len(remote) == 2:
@@ -58,6 +76,7 @@ def print_uncaught(before: int, exc: BaseException, class_name: Optional[str],
     lines += [_banner(_c4.mype()), _text(exc).rstrip(), summary]
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
+    return False
 
 
 def print_waiting(greenlet: Any, class_name: Optional[str], method: Optional[str], index: Any,

@@ -55,6 +55,7 @@ class ArrayMap(Chare):
 # ---- Creation ---------------------------------------------------------------------
 
 _registered: Dict[type, Tuple[int, ...]] = {}
+_definitions: Dict[str, int] = {}  # of a class that is defined again and again
 
 
 def _check(chare_type: Any, kind: int, word: str) -> None:
@@ -173,6 +174,13 @@ def _custom_state(cls: type) -> bool:
         "__slots__" in vars(base) and vars(base)["__slots__"] for base in cls.__mro__)
 
 
+def redefine(cls: type) -> None:
+    """cls may have the name of a registered class: it gets its own one in the runtime."""
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    if any(name == f"{c.__module__}.{c.__qualname__}" for c in _registered if c is not cls):
+        _definitions[name] = _definitions.get(name, 1) + 1
+
+
 def register(cls: type, kinds: Tuple[int, ...]) -> None:
     """Makes a chare class known to the runtime; once is enough."""
     if cls in _registered:
@@ -181,9 +189,11 @@ def register(cls: type, kinds: Tuple[int, ...]) -> None:
         raise Charm4PyError("Chares must not inherit from Group, Array or Mainchare. "
                             "Refer to new API")
     _check_reserved(cls)
+    again = _definitions.get(f"{cls.__module__}.{cls.__qualname__}")
     resume = _spec(cls, "resumeFromSync") if hasattr(cls, "resumeFromSync") else None
     proxies = _c4.register(
-        cls=cls, module=cls.__module__, qualname=cls.__qualname__, methods=_entries(cls),
+        cls=cls, module=cls.__module__,
+        qualname=cls.__qualname__ + (f"#{again}" if again else ""), methods=_entries(cls),
         init=_spec(cls, "__init__"), migrated=_spec(cls, "migrated"), resume=resume,
         is_map=issubclass(cls, ArrayMap), is_main=MAIN in kinds,
         custom_state=_custom_state(cls))

@@ -102,7 +102,12 @@ class CharmRemote(Chare):
         _check_remote_exec()
         space = sys.modules["__main__"].__dict__
         exec(source, space)
+        chare.redefine(space[name])
         charm.register(space[name])
+
+    def _tell_error(self, pe: int, text: str) -> None:
+        from . import interactive
+        interactive.tell_error(pe, text)
 
     def registerNewChareTypes(self, classes: Sequence[type]) -> None:
         for cls in classes:
@@ -136,17 +141,19 @@ class Charm:
             raise Charm4PyError("charm.start() can only be called once")
         self.started = True
         if interactive:
-            raise NotImplementedError("the interactive shell is not available yet")
+            from . import interactive as shell
+            entry = shell.InteractiveConsole
+            shell.prepare_pe()
         _check_options()
         _check_entry(entry)
         self._main_name = ".".join(getattr(entry, name, "?") for name in ("__module__", "__qualname__"))
-        args = self._init()
+        args = self._init(["++idle-timeout", shell.IDLE_S] if interactive else [])
         self._register_all(entry, classes, modules)
         if self.myPe() == 0:
             self._start_main(entry, args)
         _end(_c4.run())
 
-    def _init(self) -> List[str]:
+    def _init(self, flags: List[str]) -> List[str]:
         """Becomes a PE; returns the program's own arguments."""
         options = self.options
         if "++quiet" in sys.argv:
@@ -154,7 +161,7 @@ class Charm:
         elif options.quiet:
             sys.argv.append("++quiet")
         chare.register(CharmRemote, (GROUP,))
-        args = _c4.init(list(sys.argv), bool(options.local_msg_optim),
+        args = _c4.init(sys.argv + flags, bool(options.local_msg_optim),
                         int(options.pickle_protocol), bool(options.auto_flush_wait_queues))
         if options.profiling:
             _c4.stats_start()

@@ -293,11 +293,14 @@ struct py_worker {
     const char *waits_for;                  /* for the list of who waits for what */
     PyObject   *waits_on;                   /* borrowed, OPTIONAL */
     py_worker  *all_next;
+    enum py_cancel { PY_GO_ON, PY_CANCEL_IDLE, PY_INTERRUPT } cancel;   /* the wait ends so */
 };
 
 int py_co_import(py_state *st);
 /* Runs the loop in workers until the job has ended; call from the first greenlet. */
 int py_co_run(py_state *st);
+/* Ends the wait of the interactive shell with an error; false if it does not wait. */
+bool py_co_cancel(py_state *st, enum py_cancel how);
 /* Is running code allowed to suspend?  If not, raises NotThreadedError. */
 bool py_co_can(py_state *st);
 int py_co_check(py_state *st);
@@ -386,7 +389,8 @@ void py_raise(py_state *st, c4_err err);
 PyObject *py_take_exception(py_state *st);
 /* The pending exception is uncaught: SystemExit ends the job with its code,
  * else prints banner and traceback and ends the job with 1. */
-void py_uncaught(py_state *st, const py_method *m, py_chare *obj);
+/* True: a shell has told of it, and the job goes on. */
+bool py_uncaught(py_state *st, const py_method *m, py_chare *obj);
 /* Encodes an exception, or a stand-in if it cannot be pickled. */
 int py_enc_exception(py_enc *e, PyObject *exc);
 
@@ -430,6 +434,7 @@ struct py_state {
     PyTypeObject *np_generic;
 
     py_worker *cur;                         /* whose greenlet runs */
+    py_worker *shell;                       /* runs the interactive shell, or NULL */
     py_worker *idle, *all;
     py_worker *launch;                      /* to be started by the first greenlet */
     py_worker *ready_head, **ready_tail;

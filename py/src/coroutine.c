@@ -212,7 +212,23 @@ run_until_awake(py_state *st, py_worker *w)
             py_co_leave(st);
         }
     }
-    return 0;
+    if (w->cancel == PY_INTERRUPT)
+        PyErr_SetNone(PyExc_KeyboardInterrupt);
+    else if (w->cancel == PY_CANCEL_IDLE)
+        PyErr_Format(st->error, "system is idle, canceling block on %s", w->waits_for);
+    return w->cancel ? -1 : 0;
+}
+
+bool
+py_co_cancel(py_state *st, enum py_cancel how)
+{
+    py_worker *w = st->shell;
+
+    if (!w || !w->blocked || w->wake)
+        return false;
+    w->cancel = how;
+    py_co_wake(st, w);
+    return true;
 }
 
 /* What waits for a condition may go on when a coroutine of its chare suspends. */
@@ -236,6 +252,7 @@ py_co_block(py_state *st, const char *what, PyObject *on)
 
     if (py_co_check(st) || detach(st, w))
         return -1;
+    w->cancel = PY_GO_ON;
     memset(&hide, 0, sizeof(hide));
     outer = ts->exc_info;                   /* not linked: Python would look behind an empty item */
     ts->exc_info = &hide;

@@ -156,6 +156,20 @@ reports(const py_method *m, const c4_done *done)
            PyErr_ExceptionMatches(PyExc_Exception);
 }
 
+/* Who waits for a method that failed in a shell's job shall go on. */
+static void
+answer_nothing(py_state *st, const py_method *m, c4_call *call, const c4_done *done)
+{
+    if (!done->want)
+        return;
+    if (m && m->entry < C4_ENTRY_CREATE)
+        reply(st, call, done, Py_None, false);
+    else if (call)
+        c4_replyv(st->pe, NULL, 0, false);
+    else
+        c4_finish(st->pe, done, NULL, 0, false);
+}
+
 void
 py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_done *done,
           PyObject *result)
@@ -166,7 +180,8 @@ py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_don
 
     if (!result) {
         if (!reports(m, who)) {
-            py_uncaught(st, m, obj);
+            if (py_uncaught(st, m, obj))
+                answer_nothing(st, m, call, who);
         } else if ((exc = py_take_exception(st)) != NULL) {
             reply(st, call, who, exc, true);
             Py_DECREF(exc);

@@ -2,7 +2,8 @@
  * errors.c - where exceptions go.
  *
  * An exception of an entry method goes to the caller if it waits; else it is
- * printed with the place it came from, and the job ends with status 1.
+ * printed with the place it came from, and the job ends with status 1, unless
+ * an interactive shell goes on.
  */
 #include "c4py.h"
 
@@ -83,16 +84,19 @@ exit_status(PyObject *exc)
     return status;
 }
 
-void
+bool
 py_uncaught(py_state *st, const py_method *m, py_chare *obj)
 {
     PyObject *exc = fetch(), *r, *index = NULL;
-    bool failed = false;
+    bool failed = false, goes_on = false;
     int status = 1;
 
     if (!exc)
-        return;
-    if (PyErr_GivenExceptionMatches(exc, PyExc_SystemExit)) {
+        return false;
+    if (PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt) &&
+        py_co_cancel(st, PY_INTERRUPT)) {
+        goes_on = true;
+    } else if (PyErr_GivenExceptionMatches(exc, PyExc_SystemExit)) {
         status = exit_status(exc);
     } else {
         if (obj && obj->this_index)
@@ -103,9 +107,13 @@ py_uncaught(py_state *st, const py_method *m, py_chare *obj)
                                   m ? m->name : Py_None, index ? index : Py_None);
         if (!r)
             PyErr_Print();
+        goes_on = r == Py_True;
         Py_XDECREF(r);
     }
     Py_DECREF(exc);
+    if (goes_on)
+        return true;
     if (failed ? c4_exit_failed(st->pe, status) : c4_exit(st->pe, status))
         c4_abort(st->pe, "%s", c4_error(st->pe));
+    return false;
 }

@@ -261,7 +261,25 @@ py_future_wait(py_future *f)
         r = py_co_block(st, "a future", (PyObject *)f);
     py_waiters_remove(&f->waiters, st->cur);
     Py_DECREF(f);
+    if (r && st->cur->cancel == PY_CANCEL_IDLE) {
+        PyErr_Clear();                      /* the shell goes on without the value */
+        r = 0;
+    }
     return r;
+}
+
+/* What get() returns if the wait ended before the values came. */
+static PyObject *
+no_value(const py_future *f)
+{
+    PyObject *list;
+
+    if (f->nvalues == 1)
+        Py_RETURN_NONE;
+    list = PyList_New((Py_ssize_t)f->nvalues);
+    for (uint32_t i = 0; list && i < f->nvalues; i++)
+        PyList_SET_ITEM(list, (Py_ssize_t)i, Py_NewRef(Py_None));
+    return list;
 }
 
 static PyObject *
@@ -272,6 +290,8 @@ future_get(PyObject *self, PyObject *unused)
     (void)unused;
     if (py_future_wait(f))
         return NULL;
+    if (!f->ready)
+        return no_value(f);
     if (f->error) {
         PyErr_SetObject((PyObject *)Py_TYPE(f->error), f->error);
         return NULL;

@@ -94,9 +94,23 @@ host_waiting(c4_pe *pe)
     py_co_print_waiting(c4_user(pe));
 }
 
+/* Nothing is left to do: what the shell waits for will not come. */
+static bool
+host_stalled(c4_pe *pe)
+{
+    py_state *st = c4_user(pe);
+    bool future = st->shell && st->shell->waits_on &&
+                  Py_TYPE(st->shell->waits_on) == st->future_type;
+
+    if (py_co_cancel(st, PY_CANCEL_IDLE) && future)
+        PySys_WriteStdout("Error: system is idle, canceling block on future\n");
+    return st->shell != NULL;
+}
+
 static const c4_host host = {
     .idle_begin = host_idle_begin, .idle_end = host_idle_end, .signals = host_signals,
     .start = host_start, .waiting = host_waiting,
+    .stalled = host_stalled,
 };
 
 /* ---- Starting and ending ----------------------------------------------------------------- */
@@ -256,6 +270,19 @@ mod_coroutine(PyObject *mod, PyObject *args)
         return NULL;
     if (py_co_start(state_of(mod), func, func_args, is_main))
         return NULL;
+    Py_RETURN_NONE;
+}
+
+/* The running coroutine is the interactive shell: its waits can be cut short. */
+static PyObject *
+mod_shell(PyObject *mod, PyObject *unused)
+{
+    py_state *st = state_of(mod);
+
+    (void)unused;
+    if (py_need_pe(st) || py_co_check(st))
+        return NULL;
+    st->shell = st->cur;
     Py_RETURN_NONE;
 }
 
@@ -583,6 +610,7 @@ static PyMethodDef module_methods[] = {
     { "exit", mod_exit, METH_O, NULL },
     { "abort", mod_abort, METH_O, NULL },
     { "coroutine", mod_coroutine, METH_VARARGS, NULL },
+    { "shell", mod_shell, METH_NOARGS, NULL },
     { "mype", mod_mype, METH_NOARGS, NULL },
     { "npes", mod_npes, METH_NOARGS, NULL },
     { "now", mod_now, METH_NOARGS, NULL },
