@@ -435,6 +435,10 @@ c4_bcastv(c4_pe *pe, c4_coll to, unsigned entry, const struct iovec *iov, int ni
     c4i_coll *c = c4i_coll_find(pe, to);
     c4i_wire w = c4i_wire_for(C4I_BREQ, to);
 
+    if (!to)
+        return c4_fail(pe, C4_EINVAL, "a broadcast to no collection");
+    if (c4i_check_future(pe, done))
+        return C4_EINVAL;
     if (c && entry >= c->nentries)
         return c4_fail(pe, C4_ENOENT, "%s has no entry method %u", c->type->name, entry);
     if (c && c->kind == C4_KIND_SINGLE)

@@ -250,6 +250,7 @@ C4_API c4_err c4_section_members(c4_pe *pe, c4_section section, c4_future to);
 /* Gets each value as it arrives; after the last one the future is gone. */
 typedef c4_err (*c4_future_fn)(c4_pe *pe, void *arg, const void *data, size_t len);
 
+/* nvalues is at least 1, else there is no future and 0 is returned. */
 C4_API c4_future c4_future_new(c4_pe *pe, uint32_t nvalues, c4_future_fn fn, void *arg);
 /* From any PE: queues a value for the future's PE. */
 C4_API c4_err c4_future_send(c4_pe *pe, c4_future future, const void *data, size_t len);

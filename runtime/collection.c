@@ -404,13 +404,18 @@ c4_chare
 c4_neighbour(const c4_pe *pe, c4_chare of, int64_t by)
 {
     c4i_coll *c = c4i_coll_find((c4_pe *)pe, of.coll);
-    int64_t n = 1;
+    uint64_t n = 0;
 
     if (c && c->kind == C4_KIND_GROUP)
         n = pe->npes;
     else if (c && c->kind == C4_KIND_ARRAY && !c->sparse)
-        n = (int64_t)c->ndense;
-    of.idx = (uint64_t)((((int64_t)of.idx + by) % n + n) % n);
+        n = c->ndense;
+    if (!n)                                 /* no bounds: no wrapping */
+        of.idx += (uint64_t)by;
+    else if (by >= 0)
+        of.idx = (of.idx % n + (uint64_t)by % n) % n;
+    else
+        of.idx = (of.idx % n + n - (0 - (uint64_t)by) % n) % n;
     return of;
 }
 
@@ -443,6 +448,9 @@ c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key)
     case C4I_HOME_BLOCK: {
         uint64_t each = c->ndense / pe->npes, more = c->ndense % pe->npes;
 
+        if (key >= c->ndense)
+            c4_abort(pe, "malformed message: element %llu of an array of %llu",
+                     (unsigned long long)key, (unsigned long long)c->ndense);
         if (key < more * (each + 1))
             return (uint32_t)(key / (each + 1));
         return (uint32_t)((key - more) / each);
@@ -1028,6 +1036,8 @@ c4_done_inserting(c4_pe *pe, c4_array array)
 {
     c4i_wire w = c4i_wire_for(C4I_CLOSED, array);
 
+    if (!array)
+        return c4_fail(pe, C4_EINVAL, "there is no collection 0");
     c4i_post_data(pe, array % pe->npes, &w, NULL, 0);
     return C4_OK;
 }

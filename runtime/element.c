@@ -269,8 +269,10 @@ c4_context_leave(c4_pe *pe, const c4_context *saved)
 void
 c4i_user_error(c4_pe *pe, c4_err err)
 {
+    bool told = err == pe->error_code;      /* else the text is of an older error */
+
     if (err)
-        c4_abort(pe, "%s%s%s", c4_strerror(err), pe->error[0] ? ": " : "", pe->error);
+        c4_abort(pe, "%s%s%s", c4_strerror(err), told ? ": " : "", told ? pe->error : "");
 }
 
 static c4_err
@@ -716,6 +718,11 @@ c4_reduce_for(c4_pe *pe, c4_chare who, uint16_t reducer, const void *data, size_
         return C4_EREMOTE;
     if (reducer >= pe->nreducers)
         return c4_fail(pe, C4_EINVAL, "reducer %u is not known on PE %u", reducer, pe->me);
+    if (reducer >= C4_RED_SUM_I64 && reducer <= C4_RED_MIN_F64 && len % sizeof(int64_t))
+        return c4_fail(pe, C4_EINVAL, "%zu bytes are no array of numbers for reducer %s", len,
+                       pe->reducers[reducer]->name);
+    if (cb && c4i_check_callback(pe, cb))
+        return pe->error_code;
     c4i_red_contribute(pe, &e->coll->red, e, &e->red, reducer, data, len, cb);
     return C4_OK;
 }

@@ -38,12 +38,24 @@ future_find(const c4_pe *pe, c4_future f)
     return slot < pe->nfutures && pe->futures[slot].id == f ? &pe->futures[slot] : NULL;
 }
 
+c4_err
+c4i_check_future(c4_pe *pe, c4_future future)
+{
+    if (future && pe_of(future) >= pe->npes)
+        return c4_fail(pe, C4_EINVAL, "%llx is no future", (unsigned long long)future);
+    return C4_OK;
+}
+
 static c4i_future *
 future_new(c4_pe *pe, uint32_t nvalues)
 {
     uint32_t slot = pe->free_future;
     c4i_future *f;
 
+    if (!nvalues) {
+        c4_fail(pe, C4_EINVAL, "a future of no values");
+        return NULL;
+    }
     if (slot == C4I_NOPE) {
         uint32_t n = pe->nfutures ? pe->nfutures * 2 : 64;
 
@@ -76,6 +88,8 @@ c4_future_new(c4_pe *pe, uint32_t nvalues, c4_future_fn fn, void *arg)
 {
     c4i_future *f = future_new(pe, nvalues);
 
+    if (!f)
+        return 0;
     f->fn = fn;
     f->arg = arg;
     return f->id;
@@ -86,6 +100,8 @@ c4_bind_future(c4_pe *pe, uint32_t nvalues, c4_bind_future_fn fn, void *arg)
 {
     c4i_future *f = future_new(pe, nvalues);
 
+    if (!f)
+        return 0;
     f->bind = fn;
     f->arg = arg;
     return f->id;
@@ -130,8 +146,10 @@ c4_future_sendv_flags(c4_pe *pe, c4_future future, const struct iovec *iov, int 
 {
     c4i_wire w = c4i_wire_for(C4I_FUTURE, 0);
 
-    if (pe_of(future) >= pe->npes)
-        return c4_fail(pe, C4_EINVAL, "no such future");
+    if (!future)
+        return c4_fail(pe, C4_EINVAL, "0 is no future");
+    if (c4i_check_future(pe, future))
+        return C4_EINVAL;
     w.call = future;
     w.flags = (uint8_t)((flags & C4_VALUE_ERROR ? C4I_F_ERROR : 0)
                         | (flags & C4_VALUE_RESULTS ? C4I_F_RECORDS : 0)

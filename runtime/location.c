@@ -136,6 +136,8 @@ send_unknown(c4_pe *pe, c4i_wire *w, const struct iovec *iov, int niov)
     c4i_msg m = { .mem = C4I_MEM_HEAP };
     c4_buf flat = { 0 };
 
+    if (!w->coll)
+        return c4_fail(pe, C4_EINVAL, "a call to no collection");
     for (int i = 0; i < niov; i++)
         if (c4_buf_add(&flat, iov[i].iov_base, iov[i].iov_len)) {
             c4_buf_release(&flat);
@@ -170,6 +172,9 @@ c4i_check_elem(c4_pe *pe, const c4i_coll *c, uint64_t key)
     if (c->kind == C4_KIND_GROUP && !c4i_group_has(c, key))
         return c4_fail(pe, C4_ERANGE, "a group's member %llu; the group has none on that PE",
                        (unsigned long long)key);
+    if (c->kind == C4_KIND_SINGLE && key >> 48 >= pe->npes)
+        return c4_fail(pe, C4_ERANGE, "%llx is no single chare of type %s",
+                       (unsigned long long)key, c->type->name);
     if (c->kind == C4_KIND_ARRAY && !c->sparse && key >= c->ndense)
         return c4_fail(pe, C4_ERANGE, "element %llu of an array of %llu",
                        (unsigned long long)key, (unsigned long long)c->ndense);
@@ -210,6 +215,8 @@ c4_sendv(c4_pe *pe, c4_chare to, unsigned entry, const struct iovec *iov, int ni
     w.flags = done ? C4I_F_WANT : 0;
     if (pe->exit != C4I_RUNNING)
         return C4_OK;
+    if (__builtin_expect(done != 0, 0) && c4i_check_future(pe, done))
+        return C4_EINVAL;
     if (!c || (pe->pending && pended(pe, to.coll)))
         return send_unknown(pe, &w, iov, niov);
     err = check_target(pe, c, to, entry);

@@ -212,6 +212,7 @@ c4_fail(c4_pe *pe, c4_err err, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(pe->error, sizeof(pe->error), fmt, ap);
     va_end(ap);
+    pe->error_code = err;
     return err;
 }
 

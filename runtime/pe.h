@@ -92,7 +92,7 @@ typedef struct c4i_part {
     uint64_t    r;
     uint32_t    count;
     uint16_t    reducer;
-    uint16_t    ngen;                       /* length of births and claims */
+    uint32_t    ngen;                       /* length of births and claims */
     uint32_t   *births, *claims;            /* by generation */
     c4_callback cb;
     c4_buf      data;
@@ -446,6 +446,7 @@ struct c4_pe {
     c4i_msg       *free_msgs;
     c4_buf         scratch;
     char           error[512];
+    c4_err         error_code;              /* of that text */
     uint32_t       turn;                    /* shares the loop between net and local */
     struct c4i_posted *posted, **posted_tail;   /* from other threads, under post_lock */
     pthread_mutex_t post_lock;
@@ -611,6 +612,7 @@ void c4i_on_red(c4_pe *pe, c4i_red *r, c4i_msg *m);
 void c4i_parts_take(c4i_parts *p, c4i_part *out);       /* the first one */
 void c4i_part_release(c4i_part *p);
 void c4i_red_complete(c4_pe *pe, c4i_red *r);           /* root: all that are */
+c4_err c4i_check_callback(c4_pe *pe, const c4_callback *cb);
 void c4i_red_single(c4_pe *pe, c4i_red *r);
 uint64_t c4i_red_promise(const c4_pe *pe, const c4i_red *r);
 enum { C4I_RED_APPEND = C4_RED_BUILTIN, C4I_RED_NBUILTIN };    /* bytes one after the other */
@@ -673,6 +675,7 @@ void c4i_sync_local_check(c4_pe *pe);
 
 /* ---- future.c, timer.c, exit.c, sched.c ---- */
 void c4i_on_future(c4_pe *pe, c4i_msg *m);
+c4_err c4i_check_future(c4_pe *pe, c4_future future);   /* 0 is none, and fine */
 void c4i_futures_release(c4_pe *pe);
 void c4i_posted_run(c4_pe *pe);                         /* values from other threads */
 size_t c4i_futures_open(const c4_pe *pe);

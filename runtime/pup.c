@@ -10,6 +10,10 @@ void
 c4_pup_raw(c4_pup *p, void *data, size_t nbytes)
 {
     if (p->mode == C4_PUP_PACK) {
+        if (nbytes > p->size - p->off) {    /* more than it said when it was sized */
+            p->failed = true;
+            return;
+        }
         memcpy(p->buf + p->off, data, nbytes);
     } else if (p->mode == C4_PUP_UNPACK) {
         if (p->failed || nbytes > p->size - p->off) {
@@ -53,6 +57,8 @@ c4_buf_add(c4_buf *b, const void *data, size_t len)
         size_t cap = b->cap ? b->cap : 64;
         unsigned char *p;
 
+        if (len > SIZE_MAX / 4)
+            return C4_ENOMEM;
         while (cap - b->len < len)
             cap *= 2;
         p = realloc(b->data, cap);

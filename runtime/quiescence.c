@@ -80,6 +80,8 @@ c4_quiescence(c4_pe *pe, const c4_callback *cb)
 {
     c4i_wire w = c4i_wire_for(C4I_QD, 0);
 
+    if (c4i_check_callback(pe, cb))
+        return pe->error_code;
     w.entry = REQUEST;
     c4i_post_data(pe, 0, &w, cb, sizeof(*cb));
     return C4_OK;

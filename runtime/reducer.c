@@ -16,11 +16,16 @@ merge_nop(c4_pe *pe, c4_buf *acc, const void *data, size_t len)
     return C4_OK;
 }
 
-/* The first contribution is copied; the others must have its length. */
+/* The first contribution is copied; the others must have its length.  A
+ * buffer with memory tells that there was one, even an empty one. */
 static c4_err
 first_or_same(c4_pe *pe, c4_buf *acc, const void *data, size_t len, bool *first)
 {
-    *first = acc->len == 0;
+    *first = acc->data == NULL;
+    if (*first && !len) {
+        acc->data = malloc(1);
+        return acc->data ? C4_OK : C4_ENOMEM;
+    }
     if (*first)
         return c4_buf_add(acc, data, len);
     if (acc->len != len)
@@ -83,11 +88,15 @@ finish_gather(c4_pe *pe, c4_buf *acc)
     size_t n = 0, cap = 0;
     c4_buf out = { 0 };
 
-    (void)pe;
     for (size_t at = 0; at < acc->len; n++) {
-        uint64_t head[2];
+        uint64_t head[2] = { 0, UINT64_MAX };
 
-        memcpy(head, acc->data + at, sizeof(head));
+        if (acc->len - at >= sizeof(head))
+            memcpy(head, acc->data + at, sizeof(head));
+        if (head[1] > acc->len - at - sizeof(head)) {
+            free(rec);
+            return c4_fail(pe, C4_EFORMAT, "malformed records in a gather");
+        }
         if (n == cap) {
             cap = cap ? cap * 2 : 64;
             rec = c4i_realloc(rec, cap * sizeof(*rec));

@@ -93,7 +93,7 @@ need_generations(c4i_part *p, uint32_t n)
     p->claims = c4i_realloc(p->claims, n * sizeof(*p->claims));
     memset(p->births + p->ngen, 0, (n - p->ngen) * sizeof(*p->births));
     memset(p->claims + p->ngen, 0, (n - p->ngen) * sizeof(*p->claims));
-    p->ngen = (uint16_t)n;
+    p->ngen = n;
 }
 
 static void
@@ -159,8 +159,8 @@ c4i_red_step(c4i_red *r, uint64_t made)
 
 typedef struct part_head {
     uint64_t    r;
-    uint32_t    count;
-    uint16_t    reducer, ngen;
+    uint32_t    count, ngen;
+    uint16_t    reducer, pad[3];
     c4_callback cb;
     uint64_t    len;                        /* of the data, which is padded to 8 */
 } part_head;
@@ -268,13 +268,10 @@ c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t 
     if (reducer == C4_RED_GATHER) {
         static const unsigned char zero[8];
         uint64_t head[2] = { e->key, len };
-        c4_buf rec = { 0 };
 
-        must(pe, c4_buf_add(&rec, head, sizeof(head)));
-        must(pe, c4_buf_add(&rec, data, len));
-        must(pe, c4_buf_add(&rec, zero, (8 - len % 8) % 8));
-        merge(pe, p, reducer, rec.data, rec.len);
-        c4_buf_release(&rec);
+        merge(pe, p, reducer, head, sizeof(head));
+        merge(pe, p, reducer, data, len);
+        merge(pe, p, reducer, zero, (8 - len % 8) % 8);
     } else {
         merge(pe, p, reducer, data, len);
     }
@@ -300,13 +297,13 @@ unpack_part(c4_pe *pe, c4i_red *r, const unsigned char *at, size_t left)
         c4_abort(pe, "malformed message: reduction");
     memcpy(&h, at, sizeof(h));
     need = sizeof(h) + 2 * sizeof(uint32_t) * h.ngen;
-    if (h.reducer >= pe->nreducers || h.len > left || need + h.len > left)
+    if (h.reducer >= pe->nreducers || !h.ngen || need > left || h.len > left - need)
         c4_abort(pe, h.reducer >= pe->nreducers ? "a reducer that PE %u does not know"
                                                 : "malformed message: reduction on PE %u", pe->me);
     gens = (const uint32_t *)(const void *)(at + sizeof(h));
     p = parts_get(&r->part, h.r);
     need_generations(p, h.ngen);
-    for (uint16_t g = 0; g < h.ngen; g++) {
+    for (uint32_t g = 0; g < h.ngen; g++) {
         p->births[g] += gens[g];
         p->claims[g] += gens[h.ngen + g];
     }
@@ -338,7 +335,7 @@ is_complete(const c4i_red *r, const c4i_part *p)
 {
     if (p->r != r->next || r->expect < 0 || (int64_t)p->claims[0] != r->expect)
         return false;
-    for (uint16_t g = 1; g < p->ngen; g++)
+    for (uint32_t g = 1; g < p->ngen; g++)
         if (p->claims[g] != p->births[g])
             return false;
     return true;
@@ -364,7 +361,7 @@ c4i_red_complete(c4_pe *pe, c4i_red *r)
         c4i_part p;
 
         c4i_parts_take(&r->part, &p);
-        for (uint16_t g = 1; g < p.ngen; g++)
+        for (uint32_t g = 1; g < p.ngen; g++)
             r->expect += p.births[g];
         r->next++;
         deliver_result(pe, &p);
@@ -379,6 +376,27 @@ c4i_red_single(c4_pe *pe, c4i_red *r)
 
     c4i_parts_take(&r->part, &p);
     deliver_result(pe, &p);
+}
+
+/* Before it travels: where it is used at last, nobody could say whose it is. */
+c4_err
+c4i_check_callback(c4_pe *pe, const c4_callback *cb)
+{
+    c4i_coll *c;
+
+    if (cb->kind > C4_CB_SECTION)
+        return c4_fail(pe, C4_EINVAL, "a callback of kind %u", cb->kind);
+    if (cb->kind == C4_CB_FUTURE)
+        return cb->target ? c4i_check_future(pe, cb->target)
+                          : c4_fail(pe, C4_EINVAL, "a callback to no future");
+    if (cb->kind == C4_CB_NONE || cb->kind == C4_CB_EXIT)
+        return C4_OK;
+    if (!cb->coll)
+        return c4_fail(pe, C4_EINVAL, "a callback to no collection");
+    c = cb->kind == C4_CB_SECTION ? NULL : c4i_coll_find(pe, cb->coll);
+    if (c && cb->entry >= c->nentries)
+        return c4_fail(pe, C4_ENOENT, "%s has no entry method %u", c->type->name, cb->entry);
+    return C4_OK;
 }
 
 c4_err

@@ -1,9 +1,11 @@
 /*
  * sched.c - the event loop of a PE.
  *
- * Order of work: tasks (executions that a handler left to be done), timers
- * that are due, then what has arrived and the local queue by turns.  The step
- * is re-entrant: a coroutine that waits runs it from inside an execution.
+ * Order of work: tasks (executions that a handler left to be done), then what
+ * has arrived and the local queue by turns.  Timers that are due run when
+ * nothing else is to be done and, one at a time, between messages: so neither
+ * can keep the other waiting, and the clock is not read for each message.  The
+ * step is re-entrant: a coroutine that waits runs it from inside an execution.
  * Cost of an empty look: one poll of the transport.
  */
 #include <stdio.h>
@@ -15,6 +17,7 @@
 enum {
     BATCH = 64,                             /* messages a c4_step() handles at most */
     LOCAL_TURNS = 7,                        /* local messages between two polls; 2^k - 1 */
+    TIMER_TURNS = 15,                       /* messages between two looks at timers; 2^k - 1 */
     SIGNAL_STEPS = 1023                     /* steps between looks for signals; 2^k - 1 */
 };
 
@@ -194,9 +197,18 @@ step_local(c4_pe *pe)
 
 /* ---- Steps ----------------------------------------------------------------------- */
 
+static bool
+step_message(c4_pe *pe)
+{
+    if ((pe->turn & LOCAL_TURNS) == 0)
+        return step_net(pe) || step_local(pe);
+    return step_local(pe) || step_net(pe);
+}
+
 bool
 c4i_step_one(c4_pe *pe)
 {
+    pe->turn++;
     if (__builtin_expect(pe->exit == C4I_RUNNING, 1)) {
         if (pe->tasks) {
             pe->tasks->run(pe, pe->tasks);
@@ -206,14 +218,12 @@ c4i_step_one(c4_pe *pe)
             pe->later_tasks->run(pe, pe->later_tasks);
             return true;
         }
-        if (pe->ntimers && c4i_timers_run(pe))
+        if (pe->ntimers && (pe->turn & TIMER_TURNS) == 0 && c4i_timers_run(pe))
             return true;
         if (atomic_load_explicit(&pe->has_posted, memory_order_acquire))
             c4i_posted_run(pe);
     }
-    if ((pe->turn++ & LOCAL_TURNS) == 0)
-        return step_net(pe) || step_local(pe);
-    return step_local(pe) || step_net(pe);
+    return step_message(pe) || (pe->exit == C4I_RUNNING && pe->ntimers && c4i_timers_run(pe));
 }
 
 static void

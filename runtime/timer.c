@@ -24,12 +24,13 @@ c4_err
 c4_after(c4_pe *pe, uint64_t ns, c4_err (*fn)(c4_pe *pe, void *arg), void *arg)
 {
     size_t i = pe->ntimers;
+    uint64_t now = c4i_now_ns(pe), due = ns < UINT64_MAX - now ? now + ns : UINT64_MAX;
 
     if (pe->ntimers == pe->timers_cap) {
         pe->timers_cap = pe->timers_cap ? pe->timers_cap * 2 : 16;
         pe->timers = c4i_realloc(pe->timers, pe->timers_cap * sizeof(*pe->timers));
     }
-    pe->timers[pe->ntimers++] = (c4i_timer){ c4i_now_ns(pe) + ns, ++pe->timer_no, fn, arg };
+    pe->timers[pe->ntimers++] = (c4i_timer){ due, ++pe->timer_no, fn, arg };
     for (; i > 0 && before(&pe->timers[i], &pe->timers[(i - 1) / 2]); i = (i - 1) / 2)
         swap(&pe->timers[i], &pe->timers[(i - 1) / 2]);
     return C4_OK;

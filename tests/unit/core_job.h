@@ -56,7 +56,8 @@ job_rest(c4i_sim *s, uint32_t npes)
 }
 
 /* Runs fn in a child, which must end by c4_abort() and say all of words on
- * stderr; words ends with NULL. */
+ * stderr; words ends with NULL.  Under valgrind, which calls what the child
+ * leaves a leak, set CORE_NO_DEATHS. */
 __attribute__((unused)) static void
 dies(void (*fn)(void), const char *const *words)
 {
@@ -66,6 +67,8 @@ dies(void (*fn)(void), const char *const *words)
     int pipe_fd[2], status;
     pid_t pid;
 
+    if (getenv("CORE_NO_DEATHS"))
+        return;
     CHECK(pipe(pipe_fd) == 0, "pipe");
     fflush(NULL);
     pid = fork();
