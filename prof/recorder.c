@@ -64,7 +64,6 @@ struct c4i_prof {
     uint64_t         first_ticks, first_ns; /* clock pair: our own calibration */
     uint32_t         nsent;                 /* since the last execution ended */
     uint64_t         sent_bytes;
-    uint32_t         since_clock;           /* idle intervals since the pair was refreshed */
     c4i_papi        *papi;
     bool             began;                 /* counter values in start[] are of this stretch */
     int              ncounters;
@@ -182,6 +181,22 @@ stat_of(c4i_prof *p, const c4i_exec *x)
 
 /* ---- Time bins ------------------------------------------------------------- */
 
+/* A fresh pair of both clocks: the longer the baseline, the better the rate. */
+static void
+refresh_clock(c4i_prof *p)
+{
+    c4i_spool_head *h = p->spool.head;
+
+    if (!h)
+        return;
+    h->live_ticks = c4i_ticks(p->clock);
+    h->live_mono_ns = c4i_monotonic_ns();
+    if (p->stats_file.head) {
+        p->stats_file.head->live_ticks = h->live_ticks;
+        p->stats_file.head->live_mono_ns = h->live_mono_ns;
+    }
+}
+
 static void
 flush_bins(c4i_prof *p)
 {
@@ -199,6 +214,7 @@ flush_bins(c4i_prof *p)
         if (p->to_spool && (to = c4i_spool_next(&p->spool, true)))
             c4i_spool_put(to, &r);
     }
+    refresh_clock(p);
 }
 
 /* The bin that holds `when`, which is not before the present one. */
@@ -264,7 +280,7 @@ count_events(c4i_prof *p, c4i_stat *s, c4i_rec *r)
 }
 
 static inline void
-put_exec(c4i_prof *p, const c4i_exec *x, uint64_t ticks)
+put_exec(c4i_prof *p, const c4i_exec *x, uint64_t ticks, uint64_t recv)
 {
     c4i_rec *to = c4i_spool_next(&p->spool, false);
     c4i_rec r;
@@ -279,7 +295,7 @@ put_exec(c4i_prof *p, const c4i_exec *x, uint64_t ticks)
         .type_no = x->type_no, .entry = x->entry, .coll = x->coll,
         .cause_pe = x->cause_pe, .cause = x->cause, .send = saturate(x->send),
         .elem = x->elem, .begin = x->begin, .ticks = ticks, .nbytes = x->nbytes,
-        .recv = saturate(x->begin - x->arrived)
+        .recv = saturate(recv)
     };
     c4i_spool_put(to, &r);
 }
@@ -299,7 +315,8 @@ static void
 prof_exec(void *ctx, const c4i_exec *x)
 {
     c4i_prof *p = ctx;
-    uint64_t ticks = x->end - x->begin;
+    uint64_t ticks = x->end > x->begin ? x->end - x->begin : 0;
+    uint64_t recv = x->begin > x->arrived ? x->begin - x->arrived : 0;
     c4i_stat *s = stat_of(p, x);
     c4i_rec counters;
     bool counted = p->papi && count_events(p, s, &counters);
@@ -319,7 +336,7 @@ prof_exec(void *ctx, const c4i_exec *x)
     p->totals->busy += ticks;
     if (!x->resumed) {
         s->calls++;
-        s->recv += x->begin - x->arrived;
+        s->recv += recv;
         s->bytes += x->nbytes;
         if (x->local || (x->cause && x->cause_pe == p->pe))
             p->totals->nlocal++;
@@ -333,7 +350,7 @@ prof_exec(void *ctx, const c4i_exec *x)
         cross_bins(p, s, x->begin, x->end);
     }
     if (p->detail) {
-        put_exec(p, x, ticks);
+        put_exec(p, x, ticks, recv);
         if (counted) {
             c4i_rec *to = c4i_spool_next(&p->spool, false);
 
@@ -372,22 +389,6 @@ prof_sent(void *ctx, const c4i_sent *m)
     c4i_spool_put(to, &r);
 }
 
-/* A fresh pair of both clocks: the longer the baseline, the better the rate. */
-static void
-refresh_clock(c4i_prof *p)
-{
-    c4i_spool_head *h = p->spool.head;
-
-    if (!h)
-        return;
-    h->live_ticks = c4i_ticks(p->clock);
-    h->live_mono_ns = c4i_monotonic_ns();
-    if (p->stats_file.head) {
-        p->stats_file.head->live_ticks = h->live_ticks;
-        p->stats_file.head->live_mono_ns = h->live_mono_ns;
-    }
-}
-
 static void
 prof_activity(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end)
 {
@@ -404,8 +405,6 @@ prof_activity(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end)
     if (kind != C4I_ACT_IDLE || !p->to_spool)
         return;
     c4i_spool_ahead(&p->spool);             /* there was time: prepare what comes */
-    if ((++p->since_clock & 255) == 0)
-        refresh_clock(p);
 }
 
 static void
@@ -503,7 +502,6 @@ prof_stop(void *ctx, int status)
     flush_bins(p);
     if (!p->to_spool)
         return;
-    refresh_clock(p);
     p->spool.head->status = status;
     p->spool.head->closed = 1;
     p->to_spool = p->detail = false;

@@ -9,7 +9,8 @@
 
 static const char *const queries[] = {
     "SELECT 'the job did not come to its end: ' || CASE n WHEN 0 THEN 'PEs are missing'"
-    " WHEN 1 THEN 'PE ' || pes || ' was killed' ELSE 'PEs ' || pes || ' were killed' END"
+    " WHEN 1 THEN 'PE ' || pes || ' was killed' WHEN npes THEN 'all PEs were killed'"
+    " ELSE 'PEs ' || pes || ' were killed' END"
     " FROM (SELECT count(*) AS n, group_concat(pe, ', ') AS pes FROM pe WHERE NOT complete), run"
     " WHERE NOT complete",
 

@@ -374,6 +374,24 @@ c4i_store_write(const char *spool_dir, const char *db_file, const c4i_run_info *
     return e;
 }
 
+enum { SAY_BYTES = 256 << 20 };             /* seconds of work */
+
+static uint64_t
+spool_bytes(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *f;
+    struct stat st;
+    uint64_t n = 0;
+
+    while (d && (f = readdir(d)))
+        if (fstatat(dirfd(d), f->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            n += (uint64_t)st.st_size;
+    if (d)
+        closedir(d);
+    return n;
+}
+
 c4_err
 c4i_trace_end(const c4i_trace *t, const c4i_run_info *run, bool quiet)
 {
@@ -385,6 +403,8 @@ c4i_trace_end(const c4i_trace *t, const c4i_run_info *run, bool quiet)
     info.over = true;
     if (!t->dir[0])
         return C4_OK;                       /* begin() has said why */
+    if (!quiet && spool_bytes(t->dir) > SAY_BYTES)
+        fprintf(stderr, "c4: writing %s\n", t->file);
     e = c4i_store_write(t->dir, t->file, &info, false, &r, err, sizeof(err));
     if (e == C4_ENOENT) {                   /* no PE came so far as to record */
         c4i_trace_remove_spools(t->dir);

@@ -308,8 +308,7 @@ write_pe(c4i_store *s, c4i_source *src, sqlite3_stmt **put)
         t = c4i_spool_totals(&src->stats);
     for (int i = 0; i < C4I_NACTIVITIES; i++)
         act[i] = (int64_t)c4i_spool_span(in, t.activity[i]);
-    if (h->closed)
-        c4i_note_time(src, c4i_spool_ns(in, h->live_ticks));
+    c4i_note_time(src, c4i_spool_ns(in, h->live_ticks));
     busy = (int64_t)c4i_spool_span(in, t.busy);
     end = (int64_t)src->end_ns > begin ? (int64_t)src->end_ns : begin;
     return c4i_put(s->db, put, "pe", "isiiiiiiiiiiiiiiiiiiiiiiiiiiii", (int64_t)h->pe, h->host,
