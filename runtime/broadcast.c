@@ -54,8 +54,11 @@ c4i_task_end(c4_pe *pe, c4i_task *t)
 /* ---- The log --------------------------------------------------------------- */
 
 static c4i_bcast *
-log_at(const c4i_coll *c, uint64_t b)
+log_at(c4_pe *pe, const c4i_coll *c, uint64_t b)
 {
+    if (b < c->log_base || b - c->log_base >= c->nlog)
+        c4_abort(pe, "broadcast %llu of collection %u is not in the log", (unsigned long long)b,
+                 c->id);
     return c->log[b - c->log_base];
 }
 
@@ -302,7 +305,7 @@ static c4_buf
 sorted_results(const c4i_coll *c, const c4_buf *in, uint64_t n)
 {
     c4_buf out = { 0 };
-    ranked *r = c4i_alloc((n + 1) * sizeof(*r));
+    ranked *r = c4i_alloc((in->len / sizeof(c4_result) + 1) * sizeof(*r));
     size_t k = 0;
 
     for (size_t at = 0; at < in->len && k < n; k++) {
@@ -404,13 +407,32 @@ c4i_comp_result(c4_pe *pe, c4i_coll *c, uint64_t b, uint64_t key, const struct i
     (void)pe;
 }
 
+/* Are these bytes whole result records? */
+static bool
+records_whole(const unsigned char *data, size_t len)
+{
+    while (len) {
+        c4_result head;
+
+        if (len < sizeof(head))
+            return false;
+        memcpy(&head, data, sizeof(head));
+        if (head.len > len || padded(head.len) > len - sizeof(head))
+            return false;
+        data += sizeof(head) + padded(head.len);
+        len -= sizeof(head) + padded(head.len);
+    }
+    return true;
+}
+
 void
 c4i_on_bdone(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
     c4i_comp *x = comp_find(c, m->w.elem);
     comp_head h;
 
-    if (m->len < sizeof(h))
+    if (m->len < sizeof(h)
+        || !records_whole((const unsigned char *)m->data + sizeof(h), m->len - sizeof(h)))
         c4_abort(pe, "malformed message: completion");
     memcpy(&h, m->data, sizeof(h));
     if (!x) {
@@ -480,7 +502,7 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
     if (e->seen >= c->bseen)
         return false;
     e->seen++;
-    bc = log_at(c, e->seen);
+    bc = log_at(pe, c, e->seen);
     call.data = bc->data;
     call.len = bc->len;
     call.cache = &bc->cache;

@@ -931,6 +931,16 @@ index_text(const c4_index *index, char *text, size_t n)
         k += (size_t)snprintf(text + k, n - k, "%s%lld", i ? ", " : "", (long long)index->at[i]);
 }
 
+static void
+ctor_head_get(c4_pe *pe, const c4i_msg *m, ctor_head *h)
+{
+    if (m->len >= sizeof(*h))
+        memcpy(h, m->data, sizeof(*h));
+    if (m->len < sizeof(*h) || h->index.n < 1 || h->index.n > C4_MAXDIMS
+        || h->on_pe >= (int64_t)pe->npes || h->red.gen >= UINT16_MAX - 1)
+        c4_abort(pe, "malformed message: insertion");
+}
+
 /* At the home: the element gets its record, and its place. */
 void
 c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
@@ -940,9 +950,7 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     uint32_t to;
     char text[160];
 
-    if (m->len < sizeof(h))
-        c4_abort(pe, "malformed message: insert");
-    memcpy(&h, m->data, sizeof(h));
+    ctor_head_get(pe, m, &h);
     if (m->w.hops == C4I_HOPS_UNSENT) {
         c4i_user_error(pe, insert_now(pe, c, &h, (const char *)m->data + sizeof(h),
                                       m->len - sizeof(h)));
@@ -973,10 +981,12 @@ c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     c4_call call = { .src = m->w.src };
     c4i_cause cause = { .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len };
     c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
+    c4i_loc *loc;
 
-    if (m->len < sizeof(h))
-        c4_abort(pe, "malformed message: ctor");
-    memcpy(&h, m->data, sizeof(h));
+    ctor_head_get(pe, m, &h);
+    loc = c4i_table_find(&c->table, m->w.elem);
+    if (c->kind == C4_KIND_GROUP || (loc && loc->elem))
+        c4_abort(pe, "malformed message: constructor of an element that is here");
     e = c4i_elem_new(c, m->w.elem);
     e->ep = 1;
     e->at_sync = h.at_sync;

@@ -197,6 +197,9 @@ c4i_forward(c4_pe *pe, uint32_t dst, c4i_msg *m)
     c4i_wire w = m->w;
     c4_err err;
 
+    if (dst >= pe->npes)
+        c4_abort(pe, "malformed message: for element %llu of collection %u",
+                 (unsigned long long)m->w.elem, m->w.coll);
     if (m->mem == C4I_MEM_REF)
         c4i_encode_ref(pe, m);
     if (dst == pe->me) {

@@ -269,7 +269,11 @@ c4i_tree_kid(const c4_pe *pe, uint32_t root, uint32_t i)
 uint32_t
 c4i_tree_kid_no(const c4_pe *pe, uint32_t root, uint32_t of)
 {
-    return rank_of(pe, root, of) - (rank_of(pe, root, pe->me) * pe->arity + 1);
+    uint32_t no = rank_of(pe, root, of) - (rank_of(pe, root, pe->me) * pe->arity + 1);
+
+    if (no >= c4i_tree_nkids(pe, root))
+        c4_abort((c4_pe *)pe, "malformed message: PE %u is no child of PE %u", of, pe->me);
+    return no;
 }
 
 uint32_t

@@ -9,6 +9,8 @@
 void
 c4_pup_raw(c4_pup *p, void *data, size_t nbytes)
 {
+    if (nbytes == 0)
+        return;                             /* data may be NULL */
     if (p->mode == C4_PUP_PACK) {
         if (nbytes > p->size - p->off) {    /* more than it said when it was sized */
             p->failed = true;

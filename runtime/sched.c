@@ -159,6 +159,8 @@ c4i_admit(c4_pe *pe, c4i_msg *m)
 static void
 arrive(c4_pe *pe, c4i_msg *m)
 {
+    if (m->w.kind == C4I_POST)
+        c4_abort(pe, "malformed message: a function of another PE");
     if (m->w.kind != C4I_EXIT) {
         if (pe->exit != C4I_RUNNING)
             return;
