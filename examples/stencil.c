@@ -28,6 +28,7 @@ struct block {
     struct params p;
     c4_index at;
     int      iteration;
+    bool     begun;                         /* its own edges of iteration 0 are sent */
     int      nheard[2], nneighbours;
     double  *cell, *next;                   /* [n * n] */
     double  *ghost;                         /* [2][NSIDES][n] */
@@ -189,14 +190,15 @@ finish(c4_pe *pe, struct block *b)
     return c4_reduce(pe, C4_RED_SUM_F64, &sum, sizeof(sum), &to_first);
 }
 
-/* Goes on for as long as the edges of the present iteration are there. */
+/* Goes on for as long as the edges of the present iteration are there.  Those
+ * of iteration 0 may all be there before begin() has run. */
 static c4_err
 advance(c4_pe *pe, struct block *b)
 {
     c4_callback to_first = c4_cb_send(c4_elem(c4_self(pe).coll, 0), CHANGE);
     c4_err err = C4_OK;
 
-    while (!err && b->iteration < b->p.iterations &&
+    while (!err && b->begun && b->iteration < b->p.iterations &&
            b->nheard[b->iteration & 1] == b->nneighbours) {
         double change = relax(b);
 
@@ -215,11 +217,13 @@ advance(c4_pe *pe, struct block *b)
 static c4_err
 block_begin(c4_pe *pe, void *self, const void *data, size_t len)
 {
-    c4_err err = send_edges(pe, self);
+    struct block *b = self;
+    c4_err err = send_edges(pe, b);
 
     (void)data;
     (void)len;
-    return err ? err : advance(pe, self);
+    b->begun = true;
+    return err ? err : advance(pe, b);
 }
 
 static c4_err
