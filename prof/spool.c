@@ -18,21 +18,17 @@
 #endif
 
 /* A disk is full for all PEs at once: the one that gets the lock of the folder
- * says so, and holds it from then on. */
+ * says so, and holds it until its spool is closed. */
 static bool
-first_to_say(const char *path)
+first_to_say(c4i_spool *s)
 {
-    char dir[sizeof(((c4i_spool *)0)->path)];
-    const char *slash = strrchr(path, '/');
-    int fd;
+    char dir[sizeof(s->path)];
+    const char *slash = strrchr(s->path, '/');
 
-    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
-        close(fd);
-        return false;
-    }
-    return true;
+    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - s->path) : 1,
+             slash ? s->path : ".");
+    s->said = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return s->said < 0 || flock(s->said, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
 static void
@@ -41,7 +37,7 @@ say_full(c4i_spool *s, const char *why)
     if (s->full)
         return;
     s->full = true;
-    if (!first_to_say(s->path))
+    if (!first_to_say(s))
         return;
     fprintf(stderr, "c4: PE %u: recording stops here: %s (%s); the job goes on, "
             "what was recorded is kept\n", s->head->pe, why, s->path);
@@ -171,6 +167,7 @@ c4i_spool_create(c4i_spool *s, const char *path, const c4i_spool_head *h,
     int e;
 
     memset(s, 0, sizeof(*s));
+    s->said = -1;
     s->mapped = page_round(soft + extra);
     snprintf(s->path, sizeof(s->path), "%s", path);
     s->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -220,6 +217,8 @@ c4i_spool_close(c4i_spool *s)
     if (ftruncate(s->fd, (off_t)used) != 0)
         fprintf(stderr, "c4: cannot trim %s: %s\n", s->path, strerror(errno));
     close(s->fd);
+    if (s->said >= 0)
+        close(s->said);
     s->base = NULL;
     s->head = NULL;
 }

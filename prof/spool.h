@@ -32,6 +32,7 @@ typedef struct c4i_spool {
     c4i_spool_head *head;                   /* == base */
     size_t          mapped, chunk;
     int             fd;
+    int             said;                   /* the folder, locked by who said that it is full; -1 */
     bool            full;                   /* said so once */
     char            path[4096];
 } c4i_spool;

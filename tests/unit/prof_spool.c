@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE 1
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -236,24 +237,40 @@ overflow(struct prof_test *t, bool must_drop)
     c4i_spool_release(&in);
 }
 
-/* What stderr gets is one line. */
+static int captured = -1, real_stderr = -1;
+
+/* A check failed while stderr went to the file: shows what it said. */
+static void
+show_captured(void)
+{
+    char text[4096];
+    ssize_t n;
+
+    if (captured >= 0 && (n = pread(captured, text, sizeof(text), 0)) > 0)
+        (void)!write(real_stderr, text, (size_t)n);
+}
+
+/* How many lines stderr gets. */
 static int
 lines_of_stderr(void (*fn)(void))
 {
     char name[] = "/tmp/c4-prof-stderr-XXXXXX";
-    int fd = mkstemp(name), old = dup(STDERR_FILENO), n = 0;
+    int n = 0;
     char byte;
 
-    CHECK(fd >= 0 && old >= 0);
+    captured = mkstemp(name);
+    real_stderr = dup(STDERR_FILENO);
+    CHECK(captured >= 0 && real_stderr >= 0);
     unlink(name);
-    dup2(fd, STDERR_FILENO);
+    dup2(captured, STDERR_FILENO);
     fn();
-    dup2(old, STDERR_FILENO);
-    close(old);
-    lseek(fd, 0, SEEK_SET);
-    while (read(fd, &byte, 1) == 1)
+    dup2(real_stderr, STDERR_FILENO);
+    close(real_stderr);
+    lseek(captured, 0, SEEK_SET);
+    while (read(captured, &byte, 1) == 1)
         n += byte == '\n';
-    close(fd);
+    close(captured);
+    captured = -1;
     return n;
 }
 
@@ -274,14 +291,16 @@ file_limit(void)
     prof_test_release(&t);
 }
 
-/* A small file system of its own; needs root. */
+/* A small file system of its own; needs root.  In a name space of our own, so
+ * that nothing stays mounted when the test fails. */
 static bool
 full_disk(void)
 {
     struct prof_test t;
 
     prof_test_init(&t);
-    if (mount("none", t.spools, "tmpfs", 0, "size=3m") != 0) {
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+        || mount("none", t.spools, "tmpfs", 0, "size=3m") != 0) {
         prof_test_release(&t);
         return false;
     }
@@ -318,6 +337,7 @@ no_folder(void)
 int
 main(void)
 {
+    atexit(show_captured);
     round_trip();
     damage();
     CHECK(lines_of_stderr(damaged_store) == 0);
