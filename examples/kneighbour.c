@@ -25,7 +25,7 @@ struct person {
     int     me, iteration;
     int     nheard[2];                      /* a neighbour may be one iteration ahead */
     int64_t nreceived;
-    bool    waiting;                        /* for the balancer */
+    bool    waiting;                        /* for its beginning, or for the balancer */
     double  sum;                            /* keeps the work from being optimized away */
     double  since;                          /* chare 0: begin of this stretch */
 };
@@ -43,6 +43,7 @@ person_create(c4_pe *pe, void *self, const void *data, size_t len)
         return C4_EFORMAT;
     memcpy(&x->p, data, sizeof(x->p));
     x->me = (int)c4_self(pe).idx;
+    x->waiting = true;
     return C4_OK;
 }
 
@@ -100,9 +101,14 @@ advance(c4_pe *pe, struct person *x)
 static c4_err
 person_begin(c4_pe *pe, void *self, const void *data, size_t len)
 {
+    struct person *x = self;
+    c4_err err = greet(pe, x);
+
     (void)data;
     (void)len;
-    return greet(pe, self);
+    x->waiting = false;
+    /* Neighbours that began earlier may have greeted already. */
+    return err ? err : advance(pe, x);
 }
 
 static c4_err
