@@ -19,6 +19,7 @@
 #include "pe.h"
 
 enum { LOG_EVERY = 8, LOG_BYTES = 1 << 20 };    /* how often lows are reported */
+enum { LOW, STABLE };                       /* c4i_wire.entry of BLOW: up, down */
 
 /* ---- Tasks ---------------------------------------------------------------- */
 
@@ -127,6 +128,21 @@ own_low(const c4i_coll *c)
     return low;
 }
 
+/* `stable` goes down with the next broadcast; when that would keep much memory
+ * until then, at once. */
+static void
+tell_stable(c4_pe *pe, c4i_coll *c)
+{
+    for (uint32_t i = 0; i < c4i_tree_nkids(pe, c->root); i++) {
+        c4i_wire w = c4i_wire_for(C4I_BLOW, c->id);
+
+        w.entry = STABLE;
+        w.elem = c->stable;
+        c4i_post_data(pe, c4i_tree_kid(pe, c->root, i), &w, NULL, 0);
+    }
+    c->log_freed = 0;
+}
+
 /* Reports this subtree's low when it has grown enough; drops what is stable. */
 void
 c4i_low_check(c4_pe *pe, c4i_coll *c)
@@ -144,8 +160,13 @@ c4i_low_check(c4_pe *pe, c4i_coll *c)
         if (c->low_child[i] < low)
             low = c->low_child[i];
     if (pe->me == c->root) {
+        uint64_t bytes = c->log_bytes;
+
         c->stable = low;
         log_drop(pe, c, low);
+        c->log_freed += bytes - c->log_bytes;
+        if (c->log_freed > LOG_BYTES)
+            tell_stable(pe, c);
     } else if (low >= c->low_sent + every || (low > c->low_sent && c->log_bytes > LOG_BYTES)) {
         c->low_sent = low;
         w.elem = low;
@@ -156,6 +177,13 @@ c4i_low_check(c4_pe *pe, c4i_coll *c)
 void
 c4i_on_blow(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
+    if (m->w.entry == STABLE) {
+        if (m->w.elem > c->stable && m->w.elem <= c->bseen)
+            c->stable = m->w.elem;
+        log_drop(pe, c, c->stable);
+        tell_stable(pe, c);
+        return;
+    }
     c->low_child[c4i_tree_kid_no(pe, c->root, m->w.src)] = m->w.elem;
     c4i_low_check(pe, c);
 }
@@ -522,12 +550,7 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
 static c4i_elem *
 task_elem(const c4i_task *t)
 {
-    c4i_loc *loc;
-
-    if (t->coll->kind == C4_KIND_GROUP)
-        return t->coll->first;
-    loc = c4i_table_find(&t->coll->table, t->key[t->at]);
-    return loc ? loc->elem : NULL;
+    return t->key ? c4i_elem_find(t->coll, t->key[t->at]) : t->coll->first;
 }
 
 /* Broadcast b on the elements that were here when it came. */

@@ -575,6 +575,8 @@ coll_create(c4_pe *pe, const c4_type *type, create_head *h, const c4_opts *opts,
     if (type_by_hash(pe, type_hash(type)) < 0)
         return c4_fail(pe, C4_ENOENT, "chare type %s is not registered", type->name);
     opts = opts ? opts : &none;
+    if (c4i_check_future(pe, opts->created))
+        return C4_EINVAL;
     err = list_pes(pe, opts, &on_pes, &h->non_pes);
     if (err)
         return err;
@@ -681,6 +683,7 @@ construct_done(c4_pe *pe, c4i_task *t)
     c->args = NULL;
     if (c->awaited)
         c4i_comp_finish(pe, c, 0, false);
+    c->red.hold = !c->closed;
     c4i_red_check(pe, &c->red);
     return false;
 }
@@ -713,6 +716,9 @@ plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
             if (c4i_home(pe, c, key) == pe->me)
                 c4i_push_u64(&t->key, &t->n, &cap, key);
     }
+    c->red.hold = true;
+    if (c->kind == C4_KIND_ARRAY)
+        c4i_table_reserve(&c->table, t->key ? t->n : t->hi - t->lo);
     if (t->n || t->lo < t->hi) {
         pe->created += t->key ? t->n : t->hi - t->lo;
         c4i_task_add(pe, t, 0);
@@ -855,7 +861,8 @@ birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
 }
 
 static c4_err
-insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len)
+insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
+           c4_future created)
 {
     c4i_wire w = c4i_wire_for(C4I_INSERT, c->id);
     struct iovec iov[2] = { { h, sizeof(*h) }, { (void *)args, len } };
@@ -876,13 +883,16 @@ insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len)
         h->sync_birth = c4i_sync_issue(pe, 1);
     if (h->on_pe < 0 && c->map_coll)
         h->on_pe = (int32_t)map_home(pe, c, &h->index);
+    w.call = created;
+    w.flags = created ? C4I_F_WANT : 0;
     c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
     return C4_OK;
 }
 
 /* The array's proxy came here before the array: insertion waits for it. */
 static c4_err
-insert_later(c4_pe *pe, c4_array array, const ctor_head *h, const void *args, size_t len)
+insert_later(c4_pe *pe, c4_array array, const ctor_head *h, const void *args, size_t len,
+             c4_future created)
 {
     c4i_msg m = { .w = c4i_wire_for(C4I_INSERT, array), .mem = C4I_MEM_HEAP };
     c4_buf flat = { 0 };
@@ -893,6 +903,7 @@ insert_later(c4_pe *pe, c4_array array, const ctor_head *h, const void *args, si
     }
     m.w.src = pe->me;
     m.w.hops = C4I_HOPS_UNSENT;
+    m.w.call = created;
     m.w.flags = C4I_F_COUNTED;
     pe->created++;
     m.data = flat.data;
@@ -910,9 +921,13 @@ c4_insert(c4_pe *pe, c4_array array, const c4_index *index, int on_pe, const c4_
 
     opts = opts ? opts : &none;
     h.at_sync = opts->at_sync;
+    if (!array)
+        return c4_fail(pe, C4_EINVAL, "there is no collection 0");
+    if (c4i_check_future(pe, opts->created))
+        return C4_EINVAL;
     if (!c)
-        return insert_later(pe, array, &h, opts->args, opts->len);
-    return insert_now(pe, c, &h, opts->args, opts->len);
+        return insert_later(pe, array, &h, opts->args, opts->len, opts->created);
+    return insert_now(pe, c, &h, opts->args, opts->len, opts->created);
 }
 
 static bool
@@ -937,7 +952,7 @@ ctor_head_get(c4_pe *pe, const c4i_msg *m, ctor_head *h)
     if (m->len >= sizeof(*h))
         memcpy(h, m->data, sizeof(*h));
     if (m->len < sizeof(*h) || h->index.n < 1 || h->index.n > C4_MAXDIMS
-        || h->on_pe >= (int64_t)pe->npes || h->red.gen >= UINT16_MAX - 1)
+        || h->on_pe >= (int64_t)pe->npes || h->red.gen > C4I_MOST_GENERATIONS)
         c4_abort(pe, "malformed message: insertion");
 }
 
@@ -953,7 +968,7 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     ctor_head_get(pe, m, &h);
     if (m->w.hops == C4I_HOPS_UNSENT) {
         c4i_user_error(pe, insert_now(pe, c, &h, (const char *)m->data + sizeof(h),
-                                      m->len - sizeof(h)));
+                                      m->len - sizeof(h), m->w.call));
         pe->processed++;
         return;
     }
@@ -1023,6 +1038,8 @@ c4_chare_new(c4_pe *pe, const c4_type *type, int on_pe, const c4_opts *opts, c4_
     if (!c4i_coll_find(pe, w.coll))
         return c4_fail(pe, C4_ENOENT, "chare type %s is not registered", type->name);
     w.elem = (uint64_t)to << 48 | (uint64_t)pe->me << 32 | pe->next_single++;
+    if (c4i_check_future(pe, opts->created))
+        return C4_EINVAL;
     w.call = opts->created;
     w.flags = opts->created ? C4I_F_WANT : 0;
     iov[0] = (struct iovec){ &h, sizeof(h) };
@@ -1083,6 +1100,8 @@ c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         return;                             /* called twice, or for a dense array */
     c->closed = true;
     c4i_sync_close_check(pe);
+    c->red.hold = false;
+    c4i_red_check(pe, &c->red);
     c->close_sum += c->nissued_main;
     for (uint32_t i = 0; i < c4i_tree_nkids(pe, c->root); i++) {
         c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);

@@ -43,8 +43,7 @@ c4i_elem_free(c4_pe *pe, c4i_elem *e)
 static bool
 catch_up_task(c4_pe *pe, c4i_task *t)
 {
-    c4i_loc *loc = c4i_table_find(&t->coll->table, t->lo);
-    c4i_elem *e = t->coll->kind == C4_KIND_GROUP ? t->coll->first : loc ? loc->elem : NULL;
+    c4i_elem *e = c4i_elem_find(t->coll, t->lo);
 
     if (e && e->seen < t->coll->bseen) {
         c4i_catch_up(pe, e);
@@ -243,8 +242,7 @@ c4_err
 c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, c4_context *saved)
 {
     c4i_coll *c = chare.coll ? c4i_coll_find(pe, chare.coll) : NULL;
-    c4i_loc *loc = c ? c4i_table_find(&c->table, chare.idx) : NULL;
-    c4i_elem *e = c && c->kind == C4_KIND_GROUP ? c->first : loc ? loc->elem : NULL;
+    c4i_elem *e = c ? c4i_elem_find(c, chare.idx) : NULL;
 
     if (chare.coll && !e)
         return C4_EREMOTE;
@@ -523,14 +521,8 @@ static c4i_elem *
 local_elem(c4_pe *pe, c4_chare chare)
 {
     c4i_coll *c = c4i_coll_find(pe, chare.coll);
-    c4i_loc *loc;
 
-    if (!c)
-        return NULL;
-    if (c->kind == C4_KIND_GROUP)
-        return chare.idx == pe->me ? c->first : NULL;
-    loc = c4i_table_find(&c->table, chare.idx);
-    return loc ? loc->elem : NULL;
+    return c ? c4i_elem_find(c, chare.idx) : NULL;
 }
 
 void *

@@ -359,6 +359,9 @@ pack_user(c4_pe *pe, c4_buf *b, c4i_elem *e)
     p.size = p.off;
     p.off = 0;
     e->coll->type->pup(&p, e->obj);
+    if (p.failed || p.off != p.size)
+        c4_abort(pe, "chare of type %s packed other than the %zu bytes that it had sized",
+                 e->coll->type->name, p.size);
     b->len = at + p.size;
     e->nbytes = p.size;
 }
@@ -461,8 +464,8 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     c4_pup_raw(&p, t, sizeof(*t));
     if (p.failed || t->norder > p.size / sizeof(c4i_order)
         || t->nsmark > p.size / sizeof(c4i_smark) || !c->type->pup
-        || (unsigned)t->index.n > C4_MAXDIMS || t->red.gen >= UINT16_MAX - 1
-        || t->sync.gen >= UINT16_MAX - 1)
+        || (unsigned)t->index.n > C4_MAXDIMS || t->red.gen > C4I_MOST_GENERATIONS
+        || t->sync.gen > C4I_MOST_GENERATIONS)
         c4_abort(pe, "malformed message: migration");
     e->ep = t->ep;
     e->seen = t->seen;
@@ -497,8 +500,7 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
 static bool
 arrived_task(c4_pe *pe, c4i_task *t)
 {
-    c4i_loc *loc = c4i_table_find(&t->coll->table, t->lo);
-    c4i_elem *e = loc ? loc->elem : NULL;
+    c4i_elem *e = c4i_elem_find(t->coll, t->lo);
     c4_call call = { .src = pe->me };
     c4i_cause cause = { .pe = pe->me, .local = true };
 

@@ -10,6 +10,8 @@
 
 #include "pe.h"
 
+enum { KEEP_FREE = 1 << 16 };               /* nodes in the free list; a flood may need many more */
+
 c4i_msg *
 c4i_msg_new(c4_pe *pe)
 {
@@ -18,6 +20,7 @@ c4i_msg_new(c4_pe *pe)
     if (!m)
         return c4i_alloc(sizeof(*m));
     pe->free_msgs = m->next;
+    pe->nfree_msgs--;
     return m;
 }
 
@@ -52,8 +55,13 @@ c4i_msg_drop(c4_pe *pe, c4i_msg *m)
 static void
 node_free(c4_pe *pe, c4i_msg *m)
 {
+    if (pe->nfree_msgs == KEEP_FREE) {
+        free(m);
+        return;
+    }
     m->next = pe->free_msgs;
     pe->free_msgs = m;
+    pe->nfree_msgs++;
 }
 
 void

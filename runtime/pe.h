@@ -57,6 +57,7 @@ typedef struct c4i_table {
 
 c4i_loc *c4i_table_find(const c4i_table *t, uint64_t key);      /* NULL: none */
 c4i_loc *c4i_table_get(c4i_table *t, uint64_t key);             /* makes one; aborts on no memory */
+void c4i_table_reserve(c4i_table *t, size_t more);      /* so many new ones will come */
 void c4i_table_release(c4i_table *t);
 
 /* ---- Numbers that lie near each other (bag.c) ---------------------------- */
@@ -78,6 +79,8 @@ c4i_bag_least(const c4i_bag *t)
 }
 
 /* ---- Counted trees (reduction.c) [3] -------------------------------------- */
+
+enum { C4I_MOST_GENERATIONS = 1 << 24 };
 
 /* What an element carries for one instance. */
 typedef struct c4i_mark {
@@ -112,6 +115,7 @@ c4i_parts_first(const c4i_parts *p)         /* NULL: none */
 typedef struct c4i_red {
     uint32_t  root;
     uint8_t   kind;                         /* C4I_REDUCE, C4I_SYNC or C4I_SREDUCE */
+    bool      hold;                         /* more elements are being made here: keep the parts */
     bool      off;                          /* single chares: nobody to combine with */
     c4_coll   coll;                         /* of C4I_REDUCE; the section of C4I_SREDUCE */
     c4i_parts part;                         /* not sent yet; at the root: accumulated */
@@ -181,6 +185,7 @@ struct c4i_coll {
     c4i_bcast **log;                        /* numbers log_base ... bseen */
     size_t     nlog, log_cap;
     uint64_t   log_base, log_bytes;
+    uint64_t   log_freed;                   /* root: bytes dropped since `stable` was last told */
     uint64_t   nbcast;                      /* root: the last number given */
     uint64_t   stable;                      /* nobody needs numbers up to this */
     uint64_t   low_sent, *low_child;
@@ -297,6 +302,18 @@ struct c4i_elem {
     c4_index   index;                       /* sparse collections only; n is 0 otherwise */
     _Alignas(16) unsigned char obj[];
 };
+
+/* NULL: not here. */
+static inline c4i_elem *
+c4i_elem_find(const c4i_coll *c, uint64_t key)
+{
+    c4i_loc *loc;
+
+    if (c->kind == C4_KIND_GROUP)
+        return c->first && c->first->key == key ? c->first : NULL;
+    loc = c4i_table_find(&c->table, key);
+    return loc ? loc->elem : NULL;
+}
 
 /* ---- Executions ------------------------------------------------------------ */
 
@@ -444,6 +461,7 @@ struct c4_pe {
     c4i_flags      flags;
     c4i_fault_info fault;
     c4i_msg       *free_msgs;
+    uint32_t       nfree_msgs;
     c4_buf         scratch;
     char           error[512];
     c4_err         error_code;              /* of that text */

@@ -12,6 +12,8 @@
  * births come with the inserter's contribution, claims with the child's.
  *
  * check() must run after: a contribution, an arrival, a departure, a report.
+ * While a PE makes the elements of a new collection, or insertion is open, it
+ * holds all parts: nothing can be complete, and each would be a message.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -230,7 +232,7 @@ c4i_red_check(c4_pe *pe, c4i_red *r)
 {
     uint64_t mine;
 
-    if (r->off)
+    if (r->off || r->hold)
         return;
     if (pe->me == r->root) {
         if (r->kind == C4I_SYNC)

@@ -75,9 +75,7 @@ c4i_sync_left(c4_pe *pe, c4i_elem *e)
 static bool
 resume_one(c4_pe *pe, c4i_task *t)
 {
-    c4i_coll *c = t->coll;
-    c4i_loc *loc = c4i_table_find(&c->table, t->lo);
-    c4i_elem *e = loc ? loc->elem : NULL;
+    c4i_elem *e = c4i_elem_find(t->coll, t->lo);
     c4_call call = { .src = pe->me };
     c4i_cause cause = { .pe = pe->me, .local = true };
 
@@ -186,9 +184,8 @@ static c4i_elem *
 find(c4_pe *pe, c4_chare who)
 {
     c4i_coll *c = c4i_coll_find(pe, who.coll);
-    c4i_loc *loc = c && c->kind != C4_KIND_GROUP ? c4i_table_find(&c->table, who.idx) : NULL;
 
-    return loc ? loc->elem : NULL;
+    return c ? c4i_elem_find(c, who.idx) : NULL;
 }
 
 c4_err

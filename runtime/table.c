@@ -26,9 +26,9 @@ c4i_table_find(const c4i_table *t, uint64_t key)
 }
 
 static void
-grow(c4i_table *t)
+resize(c4i_table *t, size_t mask)
 {
-    c4i_table bigger = { .n = t->n, .mask = t->slot ? t->mask * 2 + 1 : 15 };
+    c4i_table bigger = { .n = t->n, .mask = mask };
 
     bigger.slot = c4i_alloc((bigger.mask + 1) * sizeof(*bigger.slot));
     for (size_t i = 0; t->slot && i <= t->mask; i++) {
@@ -44,6 +44,17 @@ grow(c4i_table *t)
     *t = bigger;
 }
 
+void
+c4i_table_reserve(c4i_table *t, size_t more)
+{
+    size_t mask = t->slot ? t->mask : 15;
+
+    while ((t->n + more) * 3 > mask * 2)
+        mask = mask * 2 + 1;
+    if (!t->slot || mask != t->mask)
+        resize(t, mask);
+}
+
 c4i_loc *
 c4i_table_get(c4i_table *t, uint64_t key)
 {
@@ -52,8 +63,7 @@ c4i_table_get(c4i_table *t, uint64_t key)
 
     if (loc)
         return loc;
-    if (!t->slot || (t->n + 1) * 3 > t->mask * 2)
-        grow(t);
+    c4i_table_reserve(t, 1);
     for (i = hash_of(key) & t->mask; t->slot[i].used; i = (i + 1) & t->mask)
         ;
     t->n++;
