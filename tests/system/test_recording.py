@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-SRC = os.environ.get("C4_SRCDIR", os.path.join(os.path.dirname(__file__), "..", ".."))
-BUILD = os.environ.get("C4_BUILDDIR", ".")
+BUILD = os.path.abspath(os.environ.get("C4_BUILDDIR", "."))
 STENCIL = os.path.join(BUILD, "examples", "stencil")
 NEIGHBOUR = os.path.join(BUILD, "examples", "kneighbour")
 
