@@ -172,6 +172,9 @@ class InteractiveConsole(Chare, code.InteractiveInterpreter):
     # ---- reading
 
     def _prepare_terminal(self) -> None:
+        if hasattr(sys.stdout, "reconfigure"):
+            # other PEs print to the same place: whole lines, even with python -u
+            sys.stdout.reconfigure(write_through=False)
         sys.ps1 = getattr(sys, "ps1", ">>> ")
         sys.ps2 = getattr(sys, "ps2", "... ")
         try:
@@ -195,10 +198,10 @@ class InteractiveConsole(Chare, code.InteractiveInterpreter):
         before = termios.tcgetattr(fd)
         raw = [list(part) if isinstance(part, list) else part for part in before]
         raw[3] &= ~(termios.ICANON | termios.ECHO)
-        sys.stdout.write(prompt)
-        sys.stdout.flush()
         termios.tcsetattr(fd, termios.TCSADRAIN, raw)
         try:
+            sys.stdout.write(prompt)
+            sys.stdout.flush()
             while not select.select([fd], [], [], 0)[0]:
                 charm.sleep(POLL_S)
         finally:

@@ -186,6 +186,20 @@ holds(py_state *st, PyObject *cond, PyObject *self)
     return yes;
 }
 
+/* A coroutine whose wait was interrupted is not to be woken for its condition. */
+static void
+stop_waiting(py_chare *o, py_worker *w)
+{
+    py_worker **at = &o->wait_first;
+
+    while (*at && *at != w)
+        at = &(*at)->wait_next;
+    if (*at)
+        *at = w->wait_next;
+    w->wait_next = NULL;
+    Py_CLEAR(w->wait_cond);
+}
+
 /* _wait(condition): the package makes a condition of the string. */
 static PyObject *
 chare_wait(PyObject *self, PyObject *cond)
@@ -206,8 +220,10 @@ chare_wait(PyObject *self, PyObject *cond)
         ;
     *at = w;
     while (w->wait_cond)
-        if (py_co_block(st, "a condition", cond))
+        if (py_co_block(st, "a condition", cond)) {
+            stop_waiting(o, w);
             return NULL;
+        }
     Py_RETURN_NONE;
 }
 
