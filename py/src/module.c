@@ -362,6 +362,10 @@ timer_fired(c4_pe *pe, void *arg)
     PyObject *r;
 
     (void)pe;
+    if (t->orphan) {
+        PyMem_Free(t);
+        return C4_OK;
+    }
     t->done = true;
     if (t->worker) {
         py_co_wake(t->st, t->worker);
@@ -402,7 +406,10 @@ mod_sleep(PyObject *mod, PyObject *arg)
     err = c4_after(st->pe, to_ns(secs), timer_fired, t);
     while (!err && r == 0 && !t->done)
         r = py_co_block(st, "charm.sleep()", NULL);
-    PyMem_Free(t);
+    if (err || t->done)
+        PyMem_Free(t);
+    else
+        t->orphan = true;                   /* interrupted: the timer is still to come */
     return r ? NULL : none_or_raise(st, err);
 }
 
