@@ -16,22 +16,23 @@
 
 enum {
     MAXPE = 8, MAXCOLL = 6, MAXSLOT = 64, MAXBCAST = 64, MAXRED = 24, MAXSYNC = 8,
-    NEVENT = 256
+    NEVENT = 256, MAXSECT = 4, MAXMEMBER = 24, MAXCAST = 32
 };
 enum { NONE = -1 };
 
 enum kind { K_LOCATION, K_BROADCAST, K_REDUCTION, K_QUIESCENCE, K_ATSYNC, K_INSERTION, K_EXIT,
-            K_MIXED, NKINDS };
+            K_MIXED, K_SECTION, NKINDS };
 
 /* What an element or main code may do next. */
 enum act { A_SEND, A_CALL, A_REF, A_MOVE, A_BCAST, A_AWAIT, A_RESULTS, A_REDUCE, A_SYNC, A_INSERT,
-           A_PROMISE, A_QD, A_TIMER, A_FUTURE, A_SINGLE, A_EXIT, NACTS };
+           A_PROMISE, A_QD, A_TIMER, A_FUTURE, A_SINGLE, A_SECTION, A_CAST, A_SREDUCE,
+           NACTS };
 
 /* Entry methods of all types. */
-enum { E_NOTE, E_BCAST, E_RED, E_REDALL, NENTRIES };
+enum { E_NOTE, E_BCAST, E_RED, E_REDALL, E_CAST, NENTRIES };
 
 /* Orders that a note can carry. */
-enum op { OP_ACT, OP_QUIET, OP_CONTRIBUTE, OP_SYNC, OP_INSERT, OP_VALUE };
+enum op { OP_ACT, OP_QUIET, OP_CONTRIBUTE, OP_SYNC, OP_INSERT, OP_VALUE, OP_SREDUCE };
 
 enum mapping { MAP_BLOCKS, MAP_ONE, MAP_SPARE, MAP_MIX };
 
@@ -98,6 +99,24 @@ struct reduction {
     uint64_t heard;                         /* C4_CB_BCAST: members that got it */
 };
 
+/* A call to a section; the bits of done_by are members. */
+struct cast {
+    uint32_t pe, serial;
+    bool     awaited, results, done;
+    uint32_t done_by, nfinished;
+};
+
+struct section {
+    c4_section id;
+    uint32_t   n, ncasts, nissued[MAXPE];
+    uint32_t   coll[MAXMEMBER], slot[MAXMEMBER];
+    uint32_t   norder[MAXMEMBER];
+    uint8_t    order[MAXMEMBER][MAXCAST];
+    struct cast cast[MAXCAST];
+    uint32_t   red_next[MAXMEMBER];
+    struct reduction red[MAXRED];
+};
+
 enum coll_kind { C_DENSE, C_SPARSE, C_GROUP, C_SINGLE };
 
 struct coll {
@@ -146,7 +165,7 @@ struct timer_rec {
 struct late {                               /* a deferred call */
     c4_done  done;
     uint32_t pe, coll, slot;
-    int      bcast;                         /* NONE: a call */
+    uint32_t *nfinished;                    /* counts the ends of a broadcast, or NULL */
     uint64_t value;
 };
 
@@ -176,6 +195,8 @@ struct storm {
     c4i_sim      *sim;
     struct coll   coll[MAXCOLL];
     uint32_t      ncolls;
+    struct section sect[MAXSECT];
+    uint32_t      nsects;
     c4_group      map;
     uint16_t      reducer;                  /* the storm's own */
     uint32_t      clock[MAXPE][MAXPE];      /* vector clocks */
@@ -247,6 +268,22 @@ void insert_slot(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, int 
 void contribute(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot);
 void request_qd(struct storm *s, c4_pe *pe);
 void call_exit(struct storm *s, c4_pe *pe);
+
+bool ok(struct storm *s, c4_pe *pe, c4_err err, const char *what);
+struct coll *choose_elem(struct storm *s, uint32_t *slot);
+
+/* storm_section.c */
+void section_make(struct storm *s, c4_pe *pe);
+void section_cast(struct storm *s, c4_pe *pe);
+/* A member runs a call; the counter of its end, and in *value its result. */
+uint32_t *section_called(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot,
+                         const void *data, size_t len, uint64_t *value);
+/* The running element contributes to reductions of section no up to r. */
+void section_contribute(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t no,
+                        uint32_t r);
+void section_contribute_some(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot);
+void sections_finish(struct storm *s, c4_pe *(*some_pe)(struct storm *s));
+void sections_check_end(struct storm *s);
 
 /* storm_run.c: one run; true if all was right */
 bool storm_run(struct window *w, enum kind kind, uint64_t seed, int npes, bool verbose);

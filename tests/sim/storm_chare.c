@@ -30,7 +30,7 @@ struct birth { uint32_t coll, slot, nheap; };
 struct shout { uint32_t coll, no; };
 
 /* The API may refuse what the storm asks for only when the job is ending. */
-static bool
+bool
 ok(struct storm *s, c4_pe *pe, c4_err err, const char *what)
 {
     if (err && !c4_stopping(pe))
@@ -617,7 +617,7 @@ call_exit(struct storm *s, c4_pe *pe)
 /* ---- Choosing ---------------------------------------------------------------------------- */
 
 /* A random element that exists or will. */
-static struct coll *
+struct coll *
 choose_elem(struct storm *s, uint32_t *slot)
 {
     for (int tries = 0; tries < 20; tries++) {
@@ -689,6 +689,12 @@ act_anywhere(struct storm *s, c4_pe *pe, enum act what, struct coll *self, int s
     case A_SINGLE:
         make_single(s, pe);
         break;
+    case A_SECTION:
+        section_make(s, pe);
+        break;
+    case A_CAST:
+        section_cast(s, pe);
+        break;
     default:
         break;
     }
@@ -705,7 +711,7 @@ act_once(struct storm *s, c4_pe *pe, struct coll *self, int slot)
     k = rnd(s, sum);
     while (k >= s->plan.weight[what])
         k -= s->plan.weight[what++];
-    if (what != A_MOVE && what != A_REDUCE && what != A_SYNC) {
+    if (what != A_MOVE && what != A_REDUCE && what != A_SYNC && what != A_SREDUCE) {
         act_anywhere(s, pe, (enum act)what, self, slot);
         return;
     }
@@ -718,7 +724,10 @@ act_once(struct storm *s, c4_pe *pe, struct coll *self, int slot)
     } else {
         bool move = chance(s, s->plan.move_contrib);
 
-        contribute(s, pe, self, (uint32_t)slot);
+        if (what == A_REDUCE)
+            contribute(s, pe, self, (uint32_t)slot);
+        else
+            section_contribute_some(s, pe, self, (uint32_t)slot);
         if (move)
             move_somewhere(s, pe, self, (uint32_t)slot);
     }
@@ -757,19 +766,20 @@ reply(c4_pe *pe, const c4_call *call, uint64_t value)
 
 /* Instead of a reply: the call ends later, the element is held until then. */
 static bool
-defer(struct storm *s, c4_pe *pe, struct body *me, c4_call *call, int bcast, uint64_t value)
+defer(struct storm *s, c4_pe *pe, struct body *me, c4_call *call, uint32_t *nfinished,
+      uint64_t value)
 {
     struct late *l;
 
     if (!call || !chance(s, s->plan.defer) || s->exit_called[c4_mype(pe)])
         return false;
     l = c4i_alloc(sizeof(*l));
-    *l = (struct late){ call->done, c4_mype(pe), me->coll, me->slot, bcast, value };
+    *l = (struct late){ call->done, c4_mype(pe), me->coll, me->slot, nfinished, value };
     GROW(s, late, nlate, late_cap);
     s->late[s->nlate++] = l;
     call->deferred = true;
     s->coll[me->coll].elem[me->slot].held++;
-    event(s, "suspend", l->pe, l->pe, l->coll, l->slot, (uint64_t)bcast, 0);
+    event(s, "suspend", l->pe, l->pe, l->coll, l->slot, nfinished != NULL, 0);
     c4_hold(pe, c4_self(pe));
     set_timer(s, pe, l);
     return true;
@@ -783,12 +793,12 @@ late_finish(struct storm *s, c4_pe *pe, struct late *l)
     c4_chare self = c4_elem(c->id, e->key);
     struct iovec iov = { &l->value, sizeof(l->value) };
 
-    event(s, "go on", l->pe, e->pe, l->coll, l->slot, (uint64_t)l->bcast, 0);
+    event(s, "go on", l->pe, e->pe, l->coll, l->slot, l->nfinished != NULL, 0);
     if (e->pe != l->pe || !c4_local(pe, self))
         fail(s, "element %u/%u is on PE %u, its coroutine on PE %u", l->coll, l->slot, e->pe,
              l->pe);
-    if (l->bcast != NONE)
-        c->bcast[l->bcast].nfinished++;
+    if (l->nfinished)
+        (*l->nfinished)++;
     e->held--;
     if (chance(s, 50)) {
         ok(s, pe, c4_finish(pe, &l->done, &iov, 1, false), "c4_finish");
@@ -832,6 +842,9 @@ obey(struct storm *s, c4_pe *pe, struct coll *c, struct body *me, const struct n
         send_value(s, pe, m->arg);
         act(s, pe, c, (int)me->slot);
         break;
+    case OP_SREDUCE:
+        section_contribute(s, pe, c, me->slot, m->arg % MAXSECT, m->arg / MAXSECT);
+        break;
     }
 }
 
@@ -858,7 +871,7 @@ on_note(c4_pe *pe, struct body *me, const void *data, size_t len, c4_call *call)
         return C4_OK;
     value = value_of(m->uid);
     obey(s, pe, c, me, m);
-    if (s->exit_called[c4_mype(pe)] || defer(s, pe, me, call, NONE, value))
+    if (s->exit_called[c4_mype(pe)] || defer(s, pe, me, call, NULL, value))
         return C4_OK;
     return reply(pe, call, value);
 }
@@ -886,9 +899,32 @@ on_bcast(c4_pe *pe, struct body *me, const void *data, size_t len, c4_call *call
         *call->cache = c4i_alloc(8);
     value = bcast_value(x.no, c->elem[me->slot].key);
     act(s, pe, c, (int)me->slot);
-    if (s->exit_called[c4_mype(pe)] || defer(s, pe, me, call, (int)x.no, value))
+    if (s->exit_called[c4_mype(pe)] || defer(s, pe, me, call, &c->bcast[x.no].nfinished, value))
         return C4_OK;
     c->bcast[x.no].nfinished++;
+    return reply(pe, call, value);
+}
+
+static c4_err
+on_cast(c4_pe *pe, struct body *me, const void *data, size_t len, c4_call *call)
+{
+    struct storm *s = c4_user(pe);
+    struct coll *c = &s->coll[me->coll];
+    uint32_t *nfinished;
+    uint64_t value;
+
+    if (s->failed)
+        return C4_OK;
+    check_elem(s, pe, c, me->slot, &me->mark);
+    nfinished = section_called(s, pe, c, me->slot, data, len, &value);
+    if (s->failed)
+        return C4_OK;
+    if (call && call->cache && !*call->cache)
+        *call->cache = c4i_alloc(8);
+    act(s, pe, c, (int)me->slot);
+    if (s->exit_called[c4_mype(pe)] || defer(s, pe, me, call, nfinished, value))
+        return C4_OK;
+    (*nfinished)++;
     return reply(pe, call, value);
 }
 
@@ -932,11 +968,18 @@ plain_redall(c4_pe *pe, void *self, const void *data, size_t len)
     return on_result(pe, self, data, len, true);
 }
 
+static c4_err
+plain_cast(c4_pe *pe, void *self, const void *data, size_t len)
+{
+    return on_cast(pe, self, data, len, NULL);
+}
+
 static const c4_entry entries[] = {
     [E_NOTE] = { "note", plain_note },
     [E_BCAST] = { "bcast", plain_bcast },
     [E_RED] = { "red", plain_red },
     [E_REDALL] = { "redall", plain_redall },
+    [E_CAST] = { "cast", plain_cast },
     { NULL, NULL }
 };
 
@@ -1061,6 +1104,9 @@ bound_invoke(c4_pe *pe, void *self, unsigned entry, c4_call *call)
     case E_RED:
     case E_REDALL:
         err = on_result(pe, self, data, len, entry == E_REDALL);
+        break;
+    case E_CAST:
+        err = on_cast(pe, self, data, len, call);
         break;
     case C4_ENTRY_CREATE:
         err = body_create(pe, self, data, len);

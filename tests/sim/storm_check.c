@@ -605,6 +605,7 @@ check_end(struct storm *s)
             check_bcasts_end(s, c);
         check_reds_end(s, c);
     }
+    sections_check_end(s);
     check_futures_end(s);
     check_leftovers(s);
 }

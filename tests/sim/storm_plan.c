@@ -7,7 +7,8 @@
 #include "storm.h"
 
 const char *const kind_name[NKINDS] = {
-    "location", "broadcast", "reduction", "quiescence", "atsync", "insertion", "exit", "mixed"
+    "location", "broadcast", "reduction", "quiescence", "atsync", "insertion", "exit", "mixed",
+    "section"
 };
 
 /* Weights of actions by kind of storm. */
@@ -31,7 +32,11 @@ static const unsigned weights[NKINDS][NACTS] = {
                  [A_PROMISE] = 2, [A_QD] = 2, [A_TIMER] = 3, [A_FUTURE] = 2, [A_SINGLE] = 1 },
     [K_MIXED] = { [A_SEND] = 60, [A_CALL] = 4, [A_REF] = 3, [A_MOVE] = 18, [A_BCAST] = 2,
                   [A_AWAIT] = 2, [A_RESULTS] = 2, [A_REDUCE] = 14, [A_SYNC] = 8, [A_INSERT] = 4,
-                  [A_PROMISE] = 2, [A_QD] = 2, [A_TIMER] = 3, [A_FUTURE] = 2, [A_SINGLE] = 1 },
+                  [A_PROMISE] = 2, [A_QD] = 2, [A_TIMER] = 3, [A_FUTURE] = 2, [A_SINGLE] = 1,
+                  [A_SECTION] = 1, [A_CAST] = 3, [A_SREDUCE] = 4 },
+    [K_SECTION] = { [A_SEND] = 40, [A_MOVE] = 20, [A_SECTION] = 3, [A_CAST] = 15,
+                    [A_SREDUCE] = 25, [A_INSERT] = 4, [A_PROMISE] = 3, [A_REF] = 3,
+                    [A_REDUCE] = 3, [A_SINGLE] = 3, [A_BCAST] = 1, [A_QD] = 1 },
 };
 
 /* Messages whose delay breaks naive protocols: PROTOCOLS section 11. */

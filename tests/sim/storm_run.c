@@ -436,6 +436,8 @@ finish(struct storm *s)
 {
     s->finishing = true;
     finish_reductions(s);
+    sections_finish(s, some_pe);
+    settle(s);
     /* Without a balancer a PE's elements wait for each other only while they
      * stay: nothing moves any more. */
     for (uint32_t i = 0; i < s->plan.npes && !s->plan.with_lb; i++)
@@ -524,7 +526,7 @@ storm_run(struct window *w, enum kind kind, uint64_t seed, int npes, bool verbos
     w->seed = seed;
     w->nevents = w->hash = 0;
     s->seed = seed;
-    s->rng = seed * NKINDS + kind;
+    s->rng = seed * 8 + kind;
     c4i_sim_rand(&s->rng);
     s->win = w;
     s->verbose = verbose;
