@@ -203,23 +203,28 @@ charm.start(main)
 """
 
 
-def start_endless(tmp_path):
+@pytest.fixture
+def endless(tmp_path):
+    """A job that does not end, and a PE of it; it ends with the test, whatever happens."""
     (tmp_path / "endless.py").write_text(ENDLESS)
     p = subprocess.Popen(["charmrun", "+p2", "endless.py", "+trace", "run.db"], cwd=tmp_path,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in p.stdout:
         if line.startswith("pid"):
-            return p, int(line.split()[1])
-    raise AssertionError(p.stderr.read())
+            yield p, int(line.split()[1])
+            break
+    else:
+        raise AssertionError(p.stderr.read())
+    p.kill()
+    p.communicate()
 
 
-def test_killed_pe(tmp_path):
-    p, victim = start_endless(tmp_path)
+def test_killed_pe(tmp_path, endless):
+    p, victim = endless
     os.kill(victim, signal.SIGKILL)
-    _, err = p.communicate(timeout=30)
-    assert p.returncode != 0
+    assert p.wait(timeout=30) != 0
     db = tmp_path / "run.db"
-    assert query(db, "SELECT complete FROM run") == [(0,)], err
+    assert query(db, "SELECT complete FROM run") == [(0,)]
     assert query(db, "SELECT complete, dropped FROM pe WHERE pe = 1") == [(0, 0)]
     (n,), = query(db, "SELECT count(*) FROM execution WHERE pe = 1")
     (calls,), = query(db, "SELECT sum(calls) FROM summary WHERE pe = 1")
@@ -228,13 +233,13 @@ def test_killed_pe(tmp_path):
     assert no_left_overs(tmp_path)
 
 
-def test_killed_launcher_and_recovery(tmp_path):
-    p, pid = start_endless(tmp_path)
+def test_killed_launcher_and_recovery(tmp_path, endless):
+    p, pid = endless
     assert "job is running" in run(tmp_path, "c4prof", "report", "run.db").stderr
     r = run(tmp_path, "c4prof", "recover", "run.db.spool.d")
     assert r.returncode == 1 and "still running" in r.stderr, r.stderr
     p.kill()
-    p.communicate()
+    p.wait()
     for _ in range(200):                    # the PEs die with it
         if not os.path.exists(f"/proc/{pid}"):
             break
