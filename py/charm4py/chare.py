@@ -16,7 +16,7 @@ from .wait import parse_cond_str
 # kinds of collections, as in src/c4py.h
 SINGLE, GROUP, ARRAY, MAIN = range(4)
 # what entries do
-_CALL, _MIGRATE, _SET_MIGRATABLE, _CHANNEL, _DEPOSIT = range(5)
+_CALL, _MIGRATE, _SET_MIGRATABLE, _CHANNEL, _DEPOSIT, _POOL = range(6)
 
 MAINCHARE = MAIN
 
@@ -159,6 +159,8 @@ def _entries(cls: type) -> List[Spec]:
     specs = {name: _spec(cls, name) for name in dir(cls) if _is_entry(cls, name)}
     specs["_channelRecv__"] = _spec(cls, "__init__", _CHANNEL)
     specs["_coll_future_deposit_result"] = _spec(cls, "__init__", _DEPOSIT)
+    if getattr(cls, "_c4_has_pool", False):
+        specs["_pool__"] = _spec(cls, "__init__", _POOL)
     specs["migrate"] = _spec(cls, "__init__", _MIGRATE)
     specs["setMigratable"] = _spec(cls, "__init__", _SET_MIGRATABLE)
     # by name, so that the numbers are the same on all PEs

@@ -25,6 +25,9 @@ from .threads import Future, NotThreadedError
 class Readonlies:
     """Attributes set before main first suspends are the same on all PEs."""
 
+    def __reduce__(self) -> str:
+        return "readonlies"
+
 
 readonlies = Readonlies()
 
@@ -54,6 +57,8 @@ def _default_options() -> Options:
 
 class CharmRemote(Chare):
     """What ``charm.thisProxy`` refers to: one on each PE."""
+
+    _c4_has_pool = True  # messages of charm.pool go to it, too
 
     def myPe(self) -> int:
         return charm.myPe()
@@ -123,6 +128,9 @@ def _check_remote_exec() -> None:
 class Charm:
     """The runtime of this process."""
 
+    def __reduce__(self) -> str:
+        return "charm"  # functions that travel find the runtime of where they are
+
     def __init__(self) -> None:
         self.options = _default_options()
         self.reducers = reduction.Reducer
@@ -130,6 +138,8 @@ class Charm:
         self.thisProxy: Any = None
         self.started = False
         self._main_name = ""
+        self._main_at_start: Dict[str, Any] = {}
+        self._pool: Any = None
         self.Future = self.createFuture = Future
 
     # ---- start and end
@@ -146,6 +156,7 @@ class Charm:
             shell.prepare_pe()
         _check_options()
         _check_entry(entry)
+        self._main_at_start = dict(vars(sys.modules["__main__"]))
         self._main_name = ".".join(getattr(entry, name, "?") for name in ("__module__", "__qualname__"))
         args = self._init(["++idle-timeout", shell.IDLE_S] if interactive else [])
         self._register_all(entry, classes, modules)
@@ -323,7 +334,12 @@ class Charm:
 
     @property
     def pool(self) -> Any:
-        raise NotImplementedError("charm.pool is not available yet")
+        """Workers for tasks: see charm4py.pool.Pool."""
+        if self._pool is None:
+            from .pool import pool
+            checkCharmStarted()
+            self._pool = pool
+        return self._pool
 
     def split(self, proxy: Any, numsections: int, section_func: Any = None, elems: Any = None,
               slicing: Any = None, cons: Any = None) -> List[Any]:

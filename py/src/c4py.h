@@ -129,7 +129,7 @@ enum py_kind { PY_KIND_SINGLE, PY_KIND_GROUP, PY_KIND_ARRAY, PY_KIND_MAIN, PY_NK
 
 enum py_action {                            /* what an entry does */
     PY_DO_CALL,                             /* run func */
-    PY_DO_MIGRATE, PY_DO_SET_MIGRATABLE, PY_DO_CHANNEL, PY_DO_DEPOSIT
+    PY_DO_MIGRATE, PY_DO_SET_MIGRATABLE, PY_DO_CHANNEL, PY_DO_DEPOSIT, PY_DO_POOL
 };
 
 /* An entry method; as a Python object it is the descriptor in proxy classes. */
@@ -307,6 +307,8 @@ int py_co_check(py_state *st);
 /* Suspends the coroutine until py_co_wake(); may return early for no reason. */
 int py_co_block(py_state *st, const char *what, PyObject *on);
 void py_co_wake(py_state *st, py_worker *w);
+/* Lets what has arrived run, and coroutines that may go on, and goes on itself. */
+int py_co_yield(py_state *st);
 /* Runs m of obj as a coroutine, here or in a worker of its own. */
 c4_err py_co_call(py_state *st, py_method *m, py_chare *obj, c4_call *call,
                   PyObject **argv, Py_ssize_t n);
@@ -372,6 +374,15 @@ int py_reducers_register(py_state *st);
 PyObject *py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer);
 PyObject *py_allreduce(py_chare *self, PyObject *data, PyObject *reducer);
 int py_reducer_deposit(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_t n);
+
+/* ---- pool.c (pool.h has what its files share) ------------------------------------ */
+
+struct py_pool;
+PyObject *py_pool_map(PyObject *mod, PyObject *const *args, Py_ssize_t nargs);
+PyObject *py_pool_task(PyObject *mod, PyObject *const *args, Py_ssize_t nargs);
+c4_err py_pool_message(py_state *st, const c4_call *call);
+/* The running coroutine suspends: others may run tasks. */
+void py_pool_suspended(py_state *st);
 
 /* ---- stats.c -------------------------------------------------------------------- */
 
@@ -440,6 +451,7 @@ struct py_state {
     py_worker *ready_head, **ready_tail;
     py_job    *jobs_head, **jobs_tail;
     PyObject  *main_greenlet;
+    struct py_pool *pool;                   /* NULL until first used */
     py_method *running;                     /* plain entry method, for messages */
     uint16_t   reducer;
     PyObject  *start_proxy;                 /* of the charm group */

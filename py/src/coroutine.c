@@ -240,8 +240,40 @@ flush_waiting(py_state *st, py_chare *obj)
     return py_flush_waiting(st, obj);
 }
 
-int
-py_co_block(py_state *st, const char *what, PyObject *on)
+static c4_err
+nothing(c4_pe *pe, void *arg)
+{
+    (void)pe, (void)arg;
+    return C4_OK;
+}
+
+/* One turn of the loop, and of each coroutine that may go on.  The PE is not idle, so
+ * its step must not take it for that: there is a message at least. */
+static int
+take_turns(py_state *st, py_worker *w)
+{
+    py_worker *r;
+
+    if (c4_post(st->pe, nothing, NULL) || !c4_step(st->pe, false))
+        py_co_leave(st);
+    if (!st->jobs_head && !st->ready_head)
+        return 0;
+    w->wake = true;
+    if (!w->queued) {
+        w->queued = true;
+        w->next = NULL;
+        *st->ready_tail = w;
+        st->ready_tail = &w->next;
+    }
+    if (st->jobs_head)
+        return give_to_idle(st, w);
+    r = ready_pop(st);
+    return r == w ? 0 : switch_to(st, r->greenlet, w);
+}
+
+/* what: NULL, it only takes turns with others. */
+static int
+suspend(py_state *st, const char *what, PyObject *on)
 {
     PyThreadState *ts = PyThreadState_Get();
     _PyErr_StackItem hide, *outer;          /* code on our stack must not see our exceptions */
@@ -257,12 +289,14 @@ py_co_block(py_state *st, const char *what, PyObject *on)
     outer = ts->exc_info;                   /* not linked: Python would look behind an empty item */
     ts->exc_info = &hide;
     w->blocked = true;
-    w->waits_for = what;
+    w->waits_for = what ? what : "its turn";
     w->waits_on = on;
+    if (what && st->pool)
+        py_pool_suspended(st);
     c4_context_suspend(st->pe, &saved);
     r = flush_waiting(st, w->obj);
     if (r == 0)
-        r = run_until_awake(st, w);
+        r = what ? run_until_awake(st, w) : take_turns(st, w);
     c4_context_resume(st->pe, &saved);
     w->wake = false;
     w->blocked = false;
@@ -270,6 +304,18 @@ py_co_block(py_state *st, const char *what, PyObject *on)
     ts->exc_info = outer;
     st->running = running;
     return r;
+}
+
+int
+py_co_block(py_state *st, const char *what, PyObject *on)
+{
+    return suspend(st, what, on);
+}
+
+int
+py_co_yield(py_state *st)
+{
+    return suspend(st, NULL, NULL);
 }
 
 /* ---- Running -------------------------------------------------------------------------- */

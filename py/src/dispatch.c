@@ -293,6 +293,8 @@ run_method(py_state *st, py_method *m, py_chare *obj, c4_call *call, bool share)
     c4_err err = C4_OK;
     int now = 1;
 
+    if (m->action == PY_DO_POOL)
+        return py_pool_message(st, call);
     st->running = m;
     if (arguments_get(&a, st, call, share)) {
         py_finish(st, m, obj, call, NULL, NULL);

@@ -636,6 +636,8 @@ static PyMethodDef module_methods[] = {
     { "stats_merge", py_stats_merge, METH_O, NULL },
     { "stats_rows", py_stats_rows, METH_O, NULL },
     { "methods", py_methods, METH_O, NULL },
+    { "pool_map", KEYWORDS(py_pool_map), METH_FASTCALL, NULL },
+    { "pool_task", KEYWORDS(py_pool_task), METH_FASTCALL, NULL },
     { "_encode", mod_encode, METH_VARARGS, "The payload of a call with these arguments." },
     { "_decode", mod_decode, METH_O, "The arguments in a payload." },
     { "_load", mod_load, METH_O, "The one value in a payload." },

@@ -1,0 +1,175 @@
+"""``charm.pool``: tasks for whatever worker has time.
+
+A task is a function and its arguments.  PE 0 distributes tasks and the other PEs
+work; a job of one PE does both.  Tasks may make tasks; those marked ``@coro`` may also
+wait for them.  The work is done in the extension (src/pool*.c).
+"""
+
+import pickle
+import sys
+from array import array
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+
+from . import _c4
+from ._errors import Charm4PyError
+from .charm import charm
+from .threads import Future
+
+# what the caller gets, as in src/pool.c
+_WAIT, _FUTURE, _FUTURES = range(3)
+
+
+class Pool:
+    """The pool of workers, the same on every PE.
+
+    Any coroutine may use it, and so may tasks.  Results come in the order of the
+    arguments.  An error in a task is raised where the result is asked for, and what has
+    not begun of that job is dropped.  ``ncores`` limits how many workers a job uses at
+    once (negative: no limit); ``chunksize`` is how many items make one task.
+    """
+
+    def map(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1,
+            ncores: int = -1, progress: bool = False) -> List[Any]:
+        """[func(x) for x in iterable], in parallel; suspends until it is there.
+
+        With progress=True, PE 0 shows how far it is (on stderr).
+        """
+        show = _Progress() if progress and charm.myPe() == 0 else None
+        return _c4.pool_map(_WAIT, func, None, iterable, _check_chunk(chunksize),
+                            ncores if ncores == -1 else _check_cores(ncores), show)
+
+    def map_async(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1,
+                  ncores: int = -1, multi_future: bool = False) -> Union[Future, List[Future]]:
+        """The same at once: a Future of the list, or a list of Futures, one for each item."""
+        return _c4.pool_map(_FUTURES if multi_future else _FUTURE, func, None, iterable,
+                            _check_chunk(chunksize), _check_cores(ncores), None)
+
+    def submit(self, iterable: Iterable[Tuple[Callable[[Any], Any], Any]], chunksize: int = 1,
+               ncores: int = -1) -> List[Any]:
+        """[func(x) for func, x in iterable], in parallel; suspends until it is there."""
+        return _c4.pool_map(_WAIT, *_pairs(iterable), _check_chunk(chunksize),
+                            _check_cores(ncores), None)
+
+    def submit_async(self, iterable: Iterable[Tuple[Callable[[Any], Any], Any]],
+                     chunksize: int = 1, ncores: int = -1,
+                     multi_future: bool = False) -> Union[Future, List[Future]]:
+        """The same at once: a Future of the list, or a list of Futures, one for each item."""
+        return _c4.pool_map(_FUTURES if multi_future else _FUTURE, *_pairs(iterable),
+                            _check_chunk(chunksize), _check_cores(ncores), None)
+
+    def Task(self, func: Callable[..., Any], args: Iterable[Any] = (), ret: bool = False,
+             awaitable: bool = False) -> Optional[Future]:
+        """One task, func(*args): nothing is returned, or with ret or awaitable a Future.
+
+        Without a Future, an error in the task ends the program.
+        """
+        return _c4.pool_task(func, args, ret or awaitable)
+
+
+def _check_chunk(chunksize: int) -> int:
+    assert chunksize > 0, "chunksize must be greater than 0"
+    return chunksize
+
+
+def _check_cores(ncores: int) -> int:
+    assert ncores != 0, "ncores must be greater than 0, or negative to use all cores"
+    workers = max(1, charm.numPes() - 1)
+    if ncores > workers:
+        print(f"WARNING: charm.pool has {workers} workers: ncores={ncores} is limited to that")
+        return workers
+    return ncores
+
+
+def _pairs(iterable: Iterable[Tuple[Callable[[Any], Any], Any]]
+           ) -> Tuple[Tuple[Callable[[Any], Any], ...], bytes, List[Any]]:
+    """(the functions, which of them for each item, the items)."""
+    number: Dict[int, int] = {}
+    funcs: List[Callable[[Any], Any]] = []
+    which, items = array("I"), []
+    for func, item in iterable:
+        if id(func) not in number:
+            number[id(func)] = len(funcs)
+            funcs.append(func)
+        which.append(number[id(func)])
+        items.append(item)
+    return tuple(funcs), which.tobytes(), items
+
+
+class _Progress:
+    """Shows how far a job is, in one line on a terminal, else in a few."""
+
+    def __init__(self) -> None:
+        self.tenths = 0
+
+    def __call__(self, done: int, total: int, ended: bool) -> None:
+        terminal = sys.stderr.isatty()
+        tenths = 10 * done // total
+        if not terminal and tenths == self.tenths and not ended:
+            return
+        self.tenths = tenths
+        text = f"charm.pool: {done} of {total} ({100 * done // total} %)"
+        sys.stderr.write(("\r" if terminal else "") + text + ("\n" if ended or not terminal else ""))
+        sys.stderr.flush()
+
+
+# ---- Functions that travel -----------------------------------------------------------
+
+def _is_known_elsewhere(func: Any) -> bool:
+    """Can other PEs find func by its name?  In __main__ if it was there at the start."""
+    if type(func) not in (FunctionType, BuiltinFunctionType, type):
+        return False
+    module, path = getattr(func, "__module__", None), getattr(func, "__qualname__", "")
+    if module is None or "<" in path:
+        return False
+    names = path.split(".")
+    found: Any = (charm._main_at_start.get(names[0]) if module == "__main__"
+                  else getattr(sys.modules.get(module), names[0], None))
+    for name in names[1:]:
+        found = getattr(found, name, None)
+    return found is func
+
+
+def _dump(funcs: Tuple[Any, ...]) -> Tuple[bytes, bool]:
+    """(the functions as bytes, whether these hold more than names)."""
+    if all(_is_known_elsewhere(func) for func in funcs):
+        return pickle.dumps(funcs, -1), False
+    try:
+        import cloudpickle
+    except ImportError:
+        cloudpickle = None
+    if cloudpickle is not None:
+        return cloudpickle.dumps(funcs), True
+    try:
+        data = pickle.dumps(funcs, -1)
+        if not any(isinstance(func, FunctionType) for func in funcs):
+            return data, True
+    except Exception as exc:  # what pickle calls may raise anything
+        reason = f": {exc}"
+    else:
+        reason = ""
+    names = ", ".join(getattr(func, "__qualname__", repr(func)) for func in funcs
+                      if not _is_known_elsewhere(func))
+    raise Charm4PyError(f"charm.pool: other PEs cannot import {names}: define it at the top level "
+                        "of a module, or install cloudpickle (Debian: python3-cloudpickle)"
+                        + reason)
+
+
+def _load(data: bytes) -> Tuple[Any, ...]:
+    """The reverse of _dump(), on another PE."""
+    try:
+        return pickle.loads(data)
+    except (AttributeError, ImportError) as exc:
+        raise NameError(f"charm.pool: PE {charm.myPe()} does not know a function: {exc}") from exc
+
+
+def _start() -> Tuple[Any, Any, Any]:
+    """What the extension needs, when the pool is first used on this PE."""
+    if charm.myPe() == 0 and not charm.options.quiet:
+        workers = max(1, charm.numPes() - 1)
+        print(f"Initializing charm.pool with {workers} worker PEs. Warning: charm.pool is "
+              "experimental (API and performance is subject to change)")
+    return charm.thisProxy, _dump, _load
+
+
+pool = Pool()
