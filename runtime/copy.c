@@ -19,11 +19,13 @@ copy_plain(void *dst, const void *src, size_t nbytes)
 
 enum {
     SMALL = 4096,                           /* below this memcpy() wins */
-    AHEAD = 512                             /* bytes that the source is fetched ahead */
+    AHEAD = 512                            /* bytes that both sides are fetched ahead */
 };
 
-/* One cache line. */
-__attribute__((target("avx2"), always_inline)) static inline void
+/* One cache line.  The destination was last in another core: asking for it to be
+ * written (PREFETCHW, a no-op where the CPU lacks it) and not just read halves
+ * the time, since many such requests can be under way at once. */
+__attribute__((target("avx2,prfchw"), always_inline)) static inline void
 copy_line(unsigned char *dst, const unsigned char *src)
 {
     __m256i a = _mm256_loadu_si256((const __m256i *)src);
@@ -33,7 +35,7 @@ copy_line(unsigned char *dst, const unsigned char *src)
     _mm256_storeu_si256((__m256i *)(dst + 32), b);
 }
 
-__attribute__((target("avx2"))) static void
+__attribute__((target("avx2,prfchw"))) static void
 copy_avx2(void *to, const void *from, size_t nbytes)
 {
     unsigned char *dst = to;
@@ -47,6 +49,8 @@ copy_avx2(void *to, const void *from, size_t nbytes)
     for (; i < half; i += 64) {
         _mm_prefetch((const char *)(src + i + AHEAD), _MM_HINT_T0);
         _mm_prefetch((const char *)(src + half + i + AHEAD), _MM_HINT_T0);
+        __builtin_prefetch(dst + i + AHEAD, 1);
+        __builtin_prefetch(dst + half + i + AHEAD, 1);
         copy_line(dst + i, src + i);
         copy_line(dst + half + i, src + half + i);
     }
