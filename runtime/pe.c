@@ -114,8 +114,8 @@ c4i_pe_free(c4_pe *pe)
     for (size_t i = 0; pe->colls && i <= pe->colls_mask; i++)
         if (pe->colls[i])
             c4i_coll_free(pe, pe->colls[i]);
-    free_messages(pe);
     c4i_sections_release(pe);
+    free_messages(pe);
     if (pe->has_lb && pe->lb.release)
         pe->lb.release(pe->lb.ctx);
     if (pe->has_rec && pe->rec.release)
