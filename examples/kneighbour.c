@@ -79,23 +79,27 @@ greet(c4_pe *pe, struct person *x)
     return err;
 }
 
+/* Goes on for as long as it has heard all.  Of a neighbour that moves to another
+ * PE the next greeting may come before the last one, hence the loop. */
 static c4_err
 advance(c4_pe *pe, struct person *x)
 {
     c4_callback total = c4_cb_send(c4_elem(c4_self(pe).coll, 0), TOTAL);
+    c4_err err = C4_OK;
 
-    if (x->waiting || x->nheard[x->iteration & 1] < 2 * x->p.k)
-        return C4_OK;
-    x->nheard[x->iteration & 1] = 0;
-    work(x);
-    x->iteration++;
-    if (x->iteration == x->p.iterations)
-        return c4_reduce(pe, C4_RED_SUM_I64, &x->nreceived, sizeof(x->nreceived), &total);
-    if (x->iteration % LB_EVERY == 0) {
-        x->waiting = true;
-        return c4_at_sync(pe);
+    while (!err && !x->waiting && x->nheard[x->iteration & 1] == 2 * x->p.k) {
+        x->nheard[x->iteration & 1] = 0;
+        work(x);
+        x->iteration++;
+        if (x->iteration == x->p.iterations)
+            return c4_reduce(pe, C4_RED_SUM_I64, &x->nreceived, sizeof(x->nreceived), &total);
+        if (x->iteration % LB_EVERY == 0) {
+            x->waiting = true;
+            return c4_at_sync(pe);
+        }
+        err = greet(pe, x);
     }
-    return greet(pe, x);
+    return err;
 }
 
 static c4_err
