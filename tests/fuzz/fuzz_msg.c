@@ -20,7 +20,7 @@
 #include "runtime/pe.h"
 #include "runtime/sim.h"
 
-enum { NPES = 3, NCOLLS = 4, HEAD = 12, STEPS = 3000, MAXLEN = 2048, MAXALLOC = 1 << 24 };
+enum { NPES = 3, NCOLLS = 5, HEAD = 12, STEPS = 3000, MAXLEN = 2048, MAXALLOC = 1 << 24 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 void __wrap_c4_abort(c4_pe *pe, const char *fmt, ...) __attribute__((noreturn));
@@ -104,8 +104,8 @@ static c4_err
 wander(c4_pe *pe, void *self, const void *data, size_t len)
 {
     (void)data;
-    return c4_self(pe).coll == 0 ? C4_OK
-         : c4_migrate(pe, (uint32_t)((len + ((struct thing *)self)->n) % NPES));
+    c4_migrate(pe, (uint32_t)((len + ((struct thing *)self)->n) % NPES));
+    return C4_OK;                           /* members of groups may not */
 }
 
 static c4_err
@@ -157,7 +157,7 @@ fired(c4_pe *pe, void *arg, const void *data, size_t len)
 
 struct job {
     c4i_sim  *sim;
-    c4_coll   coll[NCOLLS];                 /* dense, sparse, group, unknown */
+    c4_coll   coll[NCOLLS];                 /* dense, sparse, group, unknown; a section */
     c4_future future;
 };
 
@@ -167,6 +167,7 @@ start(struct job *j, c4i_sim_tap tap, void *ctx)
     c4i_sim_opts opts = { .latency_ns = 1000, .step_ns = 100, .tap = tap, .ctx = ctx };
     c4i_balancer lb = { .decide = decide };
     c4_opts sync = { .at_sync = true };
+    c4_chare list[7];
     c4_pe *pe0;
 
     if (c4i_sim_new(NPES, 1, &opts, &j->sim))
@@ -187,6 +188,10 @@ start(struct job *j, c4i_sim_tap tap, void *ctx)
     j->coll[3] = 4711;
     for (int64_t i = 0; i < 3; i++)
         c4_insert(pe0, j->coll[1], &(c4_index){ 2, { i - 1, i } }, (int)i, NULL);
+    for (uint64_t i = 0; i < 6; i++)
+        list[i] = c4_elem(j->coll[0], i);
+    list[6] = c4_elem(j->coll[2], 1);
+    c4_section_new(pe0, list, 7, &j->coll[4]);
     j->future = c4_future_new(c4i_sim_pe(j->sim, 1), 3, fired, NULL);
     c4i_sim_run(j->sim, UINT64_MAX);
 }
@@ -325,6 +330,9 @@ take_samples(struct samples *s)
         c4_bcast(pe0, j.coll[1], 2, NULL, 0);
         c4_bcast(pe1, j.coll[0], 2, NULL, 0);
         c4_bcast(pe0, j.coll[2], 1, NULL, 0);
+        c4_section_castv(pe1, j.coll[4], c4_method_id("note"), NULL, 0,
+                         c4_future_new(pe1, 1, fired, NULL), C4_BCAST_RESULTS);
+        c4_section_cast(pe0, j.coll[4], c4_method_id("wander"), "ab", 2);
         c4i_sim_run(j.sim, 100);
         c4_bcast(pe0, j.coll[0], 3, NULL, 0);
         c4_future_send(pe0, j.future, "x", 1);
