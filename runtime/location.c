@@ -303,6 +303,11 @@ c4_send_ref(c4_pe *pe, c4_chare to, unsigned entry, void *ref, c4_future done)
 
 /* ---- Migration ------------------------------------------------------------------ */
 
+enum {
+    ALIGN = 16,                             /* of the user's state in the message */
+    KEEP_SCRATCH = 32 << 20                 /* bytes kept for the next element to be packed */
+};
+
 /* The protocol numbers that travel with an element; early messages and the
  * user's state follow. */
 typedef struct travel {
@@ -369,6 +374,7 @@ pack_user(c4_pe *pe, c4_buf *b, c4i_elem *e)
 static void
 pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
 {
+    static const unsigned char zero[ALIGN];
     travel t = {
         .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
         .red = e->red, .sync = e->sync, .index = e->index, .migratable = e->migratable,
@@ -386,6 +392,7 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
     add(pe, b, e->order, e->norder * sizeof(*e->order));
     add(pe, b, e->smark, e->nsmark * sizeof(*e->smark));
     pack_early(pe, b, e);
+    add(pe, b, zero, (ALIGN - b->len % ALIGN) % ALIGN);
     pack_user(pe, b, e);
 }
 
@@ -429,8 +436,8 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
     free(smark);
     if (pe->timing && pe->has_rec)
         pe->rec.activity(pe->rec.ctx, C4I_ACT_MIGRATE_OUT, begin, c4i_ticks(&pe->clock));
-    if (b->cap > (1u << 20))
-        c4_buf_release(b);                  /* do not keep a large element's memory */
+    if (b->cap > KEEP_SCRATCH)
+        c4_buf_release(b);
 }
 
 static void
@@ -485,6 +492,9 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
         e->smark = c4i_alloc(t->nsmark * sizeof(*e->smark));
     c4_pup_raw(&p, e->smark, t->nsmark * sizeof(*e->smark));
     unpack_early(pe, e, &p, t->nearly);
+    p.off = (p.off + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (p.off > p.size)
+        c4_abort(pe, "malformed message: migration");
     e->nbytes = p.size - p.off;
     p.buf += p.off;
     p.size -= p.off;

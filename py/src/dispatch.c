@@ -674,7 +674,7 @@ unpack(py_state *st, c4_pup *p, py_self *s)
         return;
     }
     p->off += h.nbytes - sizeof(h);
-    py_dec_init(&d, st, base, h.nbytes, false);
+    py_dec_init(&d, st, base, h.nbytes, true);   /* large arrays stay where they arrived */
     d.p += sizeof(h);
     s->obj = make_object(st, (c4_chare){ h.key, h.coll });
     if (!s->obj || py_dec_count(&d) != 1 || py_dec_args(&d, &state, 1) ||
