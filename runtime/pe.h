@@ -559,16 +559,25 @@ c4i_coll_find(c4_pe *pe, c4_coll id)
 }
 
 void c4i_on_create(c4_pe *pe, c4i_msg *m);
-void c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m);
-void c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m);
-void c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_pend(c4_pe *pe, c4i_msg *m);
 void c4i_coll_free(c4_pe *pe, c4i_coll *c);
-uint32_t c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key);
 bool c4i_group_has(const c4i_coll *c, uint64_t on_pe);
 /* The number of a new collection or section; 0: there are too many. */
 uint32_t c4i_new_number(c4_pe *pe);
+
+/* ---- index.c ---- */
+bool c4i_is_sparse(const c4_index *dims);
 c4_index c4i_index_of_key(const c4i_coll *c, uint64_t key);
+uint32_t c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key);
+/* The PE that the array's map gives. */
+uint32_t c4i_map_home(c4_pe *pe, c4i_coll *c, const c4_index *index);
+/* The first key of a PE's block of a dense array. */
+uint64_t c4i_block_first(const c4_pe *pe, const c4i_coll *c, uint32_t of);
+
+/* ---- insert.c ---- */
+void c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+void c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 
 /* ---- element.c ---- */
 c4i_elem *c4i_elem_new(c4i_coll *c, uint64_t key);

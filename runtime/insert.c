@@ -1,0 +1,288 @@
+/*
+ * insert.c - insertion of elements, single chares, and the end of insertion.
+ *
+ * INSERT goes to the home, which refuses a second element of that index and
+ * sends CTOR to where the element will live [1].  What the inserting code had
+ * seen of broadcasts [2] and owes to reductions [3] is the child's, too.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "pe.h"
+
+typedef struct ctor_head {
+    c4_index index;
+    int32_t  on_pe;                         /* -1: home or map decides */
+    uint32_t at_sync;
+    uint64_t seen, sync_birth;
+    c4i_mark red;
+} ctor_head;
+
+/* Protocol numbers of an element that is inserted by code running here. */
+static c4_err
+birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
+{
+    c4i_elem *p = pe->ctx.elem && pe->ctx.elem->coll == c ? pe->ctx.elem : NULL;
+
+    if (c->closed && !p)
+        return c4_fail(pe, C4_ESTATE, "insertion into an array after its insertion was closed");
+    h->seen = c->bseen;
+    if (p && p->seen > h->seen)
+        h->seen = p->seen;                  /* B5: what made P insert is not for the child */
+    if (p) {                                /* owes what its inserter owes, told by it */
+        h->red.next = h->red.birth = p->red.next;
+        h->red.gen = (p->red.birth == p->red.next ? p->red.gen : 0) + 1;
+        p->red.nborn++;
+    } else {
+        c->nissued_main++;                  /* owes all, told by the wave that closes */
+    }
+    if (h->seen > c->bseen)
+        c4i_push_u64(&c->ahead, &c->nahead, &c->ahead_cap, h->seen);
+    c4i_unacked_add(c, h->seen);
+    c->nissued++;
+    return C4_OK;
+}
+
+static c4_err
+insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
+           c4_future created)
+{
+    c4i_wire w = c4i_wire_for(C4I_INSERT, c->id);
+    struct iovec iov[2] = { { h, sizeof(*h) }, { (void *)args, len } };
+    c4_err err;
+
+    if (!c->sparse || c->kind != C4_KIND_ARRAY)
+        return c4_fail(pe, C4_ESTATE, "insertion into an array that was created with bounds");
+    if (c4_key_of(&c->dims, &h->index, &w.elem))
+        return c4_fail(pe, C4_EINVAL, "an index of %d dimensions, the array has %d", h->index.n,
+                       c->dims.n);
+    if (h->on_pe >= (int)pe->npes)
+        return c4_fail(pe, C4_ERANGE, "insertion on PE %d; there are %u", h->on_pe, pe->npes);
+    h->at_sync = c->at_sync || h->at_sync;
+    err = birth(pe, c, h);
+    if (err)
+        return err;
+    if (h->at_sync)
+        h->sync_birth = c4i_sync_issue(pe, 1);
+    if (h->on_pe < 0 && c->map_coll)
+        h->on_pe = (int32_t)c4i_map_home(pe, c, &h->index);
+    w.call = created;
+    w.flags = created ? C4I_F_WANT : 0;
+    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
+    return C4_OK;
+}
+
+/* The array's proxy came here before the array: insertion waits for it. */
+static c4_err
+insert_later(c4_pe *pe, c4_array array, const ctor_head *h, const void *args, size_t len,
+             c4_future created)
+{
+    c4i_msg m = { .w = c4i_wire_for(C4I_INSERT, array), .mem = C4I_MEM_HEAP };
+    c4_buf flat = { 0 };
+
+    if (c4_buf_add(&flat, h, sizeof(*h)) || c4_buf_add(&flat, args, len)) {
+        c4_buf_release(&flat);
+        return c4_fail(pe, C4_ENOMEM, "out of memory for constructor arguments");
+    }
+    m.w.src = pe->me;
+    m.w.hops = C4I_HOPS_UNSENT;
+    m.w.call = created;
+    m.w.flags = C4I_F_COUNTED;
+    pe->created++;
+    m.data = flat.data;
+    m.len = flat.len;
+    c4i_pend(pe, &m);
+    return C4_OK;
+}
+
+c4_err
+c4_insert(c4_pe *pe, c4_array array, const c4_index *index, int on_pe, const c4_opts *opts)
+{
+    c4_opts none = { 0 };
+    c4i_coll *c = c4i_coll_find(pe, array);
+    ctor_head h = { .index = *index, .on_pe = on_pe };
+
+    opts = opts ? opts : &none;
+    h.at_sync = opts->at_sync;
+    if (!array)
+        return c4_fail(pe, C4_EINVAL, "there is no collection 0");
+    if (c4i_check_future(pe, opts->created))
+        return C4_EINVAL;
+    if (!c)
+        return insert_later(pe, array, &h, opts->args, opts->len, opts->created);
+    return insert_now(pe, c, &h, opts->args, opts->len, opts->created);
+}
+
+static bool
+same_index(const c4_index *a, const c4_index *b)
+{
+    return a->n == b->n && memcmp(a->at, b->at, (size_t)a->n * sizeof(a->at[0])) == 0;
+}
+
+static void
+index_text(const c4_index *index, char *text, size_t n)
+{
+    size_t k = 0;
+
+    text[0] = 0;
+    for (int i = 0; i < index->n && k < n; i++)
+        k += (size_t)snprintf(text + k, n - k, "%s%lld", i ? ", " : "", (long long)index->at[i]);
+}
+
+static void
+ctor_head_get(c4_pe *pe, const c4i_msg *m, ctor_head *h)
+{
+    if (m->len >= sizeof(*h))
+        memcpy(h, m->data, sizeof(*h));
+    if (m->len < sizeof(*h) || h->index.n < 1 || h->index.n > C4_MAXDIMS
+        || h->on_pe >= (int64_t)pe->npes || h->red.gen > C4I_MOST_GENERATIONS)
+        c4_abort(pe, "malformed message: insertion");
+}
+
+/* At the home: the element gets its record, and its place. */
+void
+c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    ctor_head h;
+    c4i_loc *loc;
+    uint32_t to;
+    char text[160];
+
+    ctor_head_get(pe, m, &h);
+    if (m->w.hops == C4I_HOPS_UNSENT) {
+        c4i_user_error(pe, insert_now(pe, c, &h, (const char *)m->data + sizeof(h),
+                                      m->len - sizeof(h), m->w.call));
+        pe->processed++;
+        return;
+    }
+    loc = c4i_table_find(&c->table, m->w.elem);
+    if (loc && loc->ep) {
+        index_text(&h.index, text, sizeof(text));
+        if (loc->elem && loc->elem->index.n && !same_index(&loc->elem->index, &h.index))
+            c4_abort(pe, "indexes of an array clash: (%s) has the key of another element", text);
+        c4_abort(pe, "element (%s) of %s is inserted twice", text, c->type->name);
+    }
+    to = h.on_pe >= 0 ? (uint32_t)h.on_pe : pe->me;
+    m->w.kind = C4I_CTOR;
+    c4i_learn(pe, c, m->w.elem, to, 1);
+    if (to != pe->me)
+        c4i_forward(pe, to, m);
+    else
+        c4i_on_ctor(pe, c, m);
+}
+
+void
+c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    ctor_head h;
+    c4i_elem *e;
+    c4_call call = { .src = m->w.src };
+    c4i_cause cause = { .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len };
+    c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
+    c4i_loc *loc;
+
+    ctor_head_get(pe, m, &h);
+    loc = c4i_table_find(&c->table, m->w.elem);
+    if (c->kind == C4_KIND_GROUP || (loc && loc->elem))
+        c4_abort(pe, "malformed message: constructor of an element that is here");
+    e = c4i_elem_new(c, m->w.elem);
+    e->ep = 1;
+    e->at_sync = h.at_sync;
+    e->seen = e->born = h.seen;
+    e->red = h.red;
+    e->index = h.index;
+    if (c->kind == C4_KIND_ARRAY) {
+        ack.call = h.seen;
+        c4i_post_data(pe, m->w.src, &ack, NULL, 0);
+    }
+    c4i_elem_link(pe, e);
+    c4i_sync_joined(pe, e, h.sync_birth);
+    c4i_red_check(pe, &c->red);
+    call.data = (const char *)m->data + sizeof(h);
+    call.len = m->len - sizeof(h);
+    if (m->w.flags & C4I_F_WANT)
+        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true, 0 };
+    pe->cur = m;
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
+}
+
+c4_err
+c4_chare_new(c4_pe *pe, const c4_type *type, int on_pe, const c4_opts *opts, c4_chare *out)
+{
+    c4_opts none = { 0 };
+    c4i_wire w = c4i_wire_for(C4I_CTOR, c4_single_coll(pe, type));
+    ctor_head h = { .index = { 1, { 0 } } };
+    struct iovec iov[2];
+    uint32_t to = on_pe >= 0 ? (uint32_t)on_pe : pe->next_single % pe->npes;
+
+    opts = opts ? opts : &none;
+    if (to >= pe->npes)
+        return c4_fail(pe, C4_ERANGE, "a chare on PE %d; there are %u", on_pe, pe->npes);
+    if (!c4i_coll_find(pe, w.coll))
+        return c4_fail(pe, C4_ENOENT, "chare type %s is not registered", type->name);
+    w.elem = (uint64_t)to << 48 | (uint64_t)pe->me << 32 | pe->next_single++;
+    if (c4i_check_future(pe, opts->created))
+        return C4_EINVAL;
+    w.call = opts->created;
+    w.flags = opts->created ? C4I_F_WANT : 0;
+    iov[0] = (struct iovec){ &h, sizeof(h) };
+    iov[1] = (struct iovec){ (void *)opts->args, opts->len };
+    *out = (c4_chare){ w.elem, w.coll };
+    c4i_post(pe, to, &w, iov, 2);
+    return C4_OK;
+}
+
+/* ---- Closing insertion: a wave down the tree and up ---------------------------- */
+
+c4_err
+c4_done_inserting(c4_pe *pe, c4_array array)
+{
+    c4i_wire w = c4i_wire_for(C4I_CLOSED, array);
+
+    if (!array)
+        return c4_fail(pe, C4_EINVAL, "there is no collection 0");
+    c4i_post_data(pe, array % pe->npes, &w, NULL, 0);
+    return C4_OK;
+}
+
+/* Answers when all children have; the root then knows how many elements owe. */
+static void
+closed_check(c4_pe *pe, c4i_coll *c)
+{
+    c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);
+
+    if (c->close_heard < c4i_tree_nkids(pe, c->root))
+        return;
+    if (pe->me != c->root) {
+        w.flags = C4I_F_UP;
+        w.call = c->close_sum;
+        c4i_post_data(pe, c4i_tree_parent(pe, c->root), &w, NULL, 0);
+        return;
+    }
+    c->red.expect = (int64_t)(c->ndense + c->close_sum);
+    c4i_red_complete(pe, &c->red);
+}
+
+void
+c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    if (m->w.flags & C4I_F_UP) {
+        c->close_sum += m->w.call;
+        c->close_heard++;
+        closed_check(pe, c);
+        return;
+    }
+    if (c->closed)
+        return;                             /* called twice, or for a dense array */
+    c->closed = true;
+    c4i_sync_close_check(pe);
+    c->red.hold = false;
+    c4i_red_check(pe, &c->red);
+    c->close_sum += c->nissued_main;
+    for (uint32_t i = 0; i < c4i_tree_nkids(pe, c->root); i++) {
+        c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);
+
+        c4i_post_data(pe, c4i_tree_kid(pe, c->root, i), &w, NULL, 0);
+    }
+    closed_check(pe, c);
+}
