@@ -365,7 +365,8 @@ static bool
 is_user_kind(uint8_t kind)
 {
     return kind == C4I_CALL || kind == C4I_INSERT || kind == C4I_CTOR || kind == C4I_BREQ
-           || kind == C4I_BCAST || kind == C4I_REDUCE || kind == C4I_FUTURE;
+           || kind == C4I_BCAST || kind == C4I_REDUCE || kind == C4I_FUTURE || kind == C4I_SREQ
+           || kind == C4I_SCAST || kind == C4I_SREDUCE;
 }
 
 static void

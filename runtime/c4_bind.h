@@ -155,6 +155,11 @@ C4_API void c4_context_leave(c4_pe *pe, const c4_context *saved);
 /* The same as c4_reduce(), c4_migrate() ... for a named local element. */
 C4_API c4_err c4_reduce_for(c4_pe *pe, c4_chare who, uint16_t reducer, const void *data,
                             size_t len, const c4_callback *cb);
+/* The future gets an empty value when all members exist and know of it: from
+ * then on c4_in_section() is exact.  Before, it may miss a member. */
+C4_API c4_err c4_section_await(c4_pe *pe, c4_section section, c4_future to);
+/* Has this local chare heard that it is a member (or contributed)? */
+C4_API bool c4_in_section(c4_pe *pe, c4_section section, c4_chare who);
 C4_API c4_err c4_reduce_section_for(c4_pe *pe, c4_chare who, c4_section section,
                                     uint16_t reducer, const void *data, size_t len,
                                     const c4_callback *cb);

@@ -481,7 +481,7 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
             release_early(pe, e, o);
     }
     if (m->w.entry == C4I_ENTRY_JOIN) {
-        c4i_section_join(pe, e, (c4_section)(m->w.call >> 32));
+        c4i_section_join(pe, e, m);
         pe->processed++;
         return;
     }
@@ -736,6 +736,14 @@ c4_reduce_section_for(c4_pe *pe, c4_chare who, c4_section section, uint16_t redu
     if (reducer >= pe->nreducers)
         return c4_fail(pe, C4_EINVAL, "reducer %u is not known on PE %u", reducer, pe->me);
     return c4i_section_contribute(pe, e, section, reducer, data, len, cb);
+}
+
+bool
+c4_in_section(c4_pe *pe, c4_section section, c4_chare who)
+{
+    c4i_elem *e = local_elem(pe, who);
+
+    return e && c4i_section_marked(e, section);
 }
 
 c4_err

@@ -651,7 +651,9 @@ c4i_section *c4i_section_get(c4_pe *pe, c4_section id);
 void c4i_on_section_request(c4_pe *pe, c4i_msg *m);
 void c4i_on_section_red(c4_pe *pe, c4i_msg *m);
 void c4i_sections_wake(c4_pe *pe);                      /* a collection has become known */
-void c4i_section_join(c4_pe *pe, c4i_elem *e, c4_section id);
+/* e hears from its root, by m, that it is a member. */
+void c4i_section_join(c4_pe *pe, c4i_elem *e, const c4i_msg *m);
+bool c4i_section_marked(const c4i_elem *e, c4_section id);
 c4_err c4i_section_contribute(c4_pe *pe, c4i_elem *e, c4_section id, uint16_t reducer,
                               const void *data, size_t len, const c4_callback *cb);
 void c4i_sections_link(c4_pe *pe, c4i_elem *e);         /* e is here with its marks */

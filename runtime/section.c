@@ -21,7 +21,7 @@
 
 #include "pe.h"
 
-enum { CAST, MEMBERS, CHECK };              /* c4i_wire.entry of SREQ */
+enum { CAST, MEMBERS, CHECK };              /* c4i_wire.entry of SREQ, or C4I_ENTRY_JOIN */
 
 /* ---- The table of sections ------------------------------------------------ */
 
@@ -305,6 +305,7 @@ c4i_on_section_request(c4_pe *pe, c4i_msg *m)
         c4_abort(pe, "section %u does not exist", m->w.coll);
     switch (m->w.entry) {
     case CAST:
+    case C4I_ENTRY_JOIN:
         cast(pe, s, m);
         break;
     case MEMBERS:
@@ -382,10 +383,21 @@ c4_section_members(c4_pe *pe, c4_section section, c4_future to)
     return request(pe, section, &w, NULL, 0);
 }
 
+c4_err
+c4_section_await(c4_pe *pe, c4_section section, c4_future to)
+{
+    c4i_wire w = c4i_wire_for(C4I_SREQ, section);
+
+    w.entry = C4I_ENTRY_JOIN;
+    w.call = to;
+    w.flags = C4I_F_WANT;
+    return request(pe, section, &w, NULL, 0);
+}
+
 /* ---- Reductions ------------------------------------------------------------------ */
 
 static c4i_smark *
-mark_of(c4i_elem *e, c4_section id)
+mark_of(const c4i_elem *e, c4_section id)
 {
     for (uint32_t i = 0; i < e->nsmark; i++)
         if (e->smark[i].section == id)
@@ -408,11 +420,24 @@ mark_add(c4_pe *pe, c4i_elem *e, c4_section id)
     return mark;
 }
 
-void
-c4i_section_join(c4_pe *pe, c4i_elem *e, c4_section id)
+bool
+c4i_section_marked(const c4i_elem *e, c4_section id)
 {
+    return mark_of(e, id) != NULL;
+}
+
+void
+c4i_section_join(c4_pe *pe, c4i_elem *e, const c4i_msg *m)
+{
+    c4_section id = (c4_section)(m->w.call >> 32);
+    c4_done done = { .coll = e->coll->id, .idx = e->key, .want = true };
+
     if (!mark_of(e, id))
         mark_add(pe, e, id);
+    if (m->w.flags & C4I_F_WANT) {
+        c4i_section_start(pe, m, &done);
+        c4i_section_finish(pe, &done, NULL, 0, false);
+    }
 }
 
 c4_err

@@ -60,6 +60,7 @@ struct section {
     struct reduction red[MAXRED];
     uint32_t   next[MAXWHO];                /* reduction, by place */
     uint32_t   norder, order[MAXORDER];     /* as the first member had it */
+    bool       known;                       /* to all members */
     uint32_t   nran[MAXWHO];                /* by place */
     uint32_t   heard[MAXWHO][MAXPE];        /* by place and caller: calls so far */
 };
@@ -89,7 +90,7 @@ struct world {
     int      budget;
     unsigned move, defer, fan;              /* percent */
     bool     ending, verbose;
-    uint32_t nqd;
+    uint32_t nqd, nawait;
     struct late *late;
 };
 
@@ -356,6 +357,8 @@ contribute(struct world *w, c4_pe *pe, uint32_t who, uint32_t sec)
 
     if (r == MAXRED)
         return;
+    if (s->known && !c4_in_section(pe, s->id, w->who[who].chare))
+        wrong(w, "chare %u does not know that it is in section %u", who, sec);
     s->next[place]++;
     if (!red->begun)
         red->to = chance(w, 50) ? MAXSEC : rnd(w, w->nsec);
@@ -495,6 +498,20 @@ make_section(struct world *w, c4_pe *pe)
     w->nsec++;
 }
 
+static c4_err
+all_know(c4_pe *pe, void *arg, const void *data, size_t len)
+{
+    struct world *w = c4_user(pe);
+    struct section *s = arg;
+
+    (void)data;
+    if (len || !w->nawait)
+        wrong(w, "awaiting section %u: answered twice", (uint32_t)(s - w->sec));
+    w->nawait--;
+    s->known = true;
+    return C4_OK;
+}
+
 static void
 act(struct world *w, c4_pe *pe)
 {
@@ -504,6 +521,11 @@ act(struct world *w, c4_pe *pe)
         return;
     if (w->nsec == 0 || what < 5) {
         make_section(w, pe);
+    } else if (what < 7) {
+        w->nawait++;
+        ok(w, pe, c4_section_await(pe, w->sec[sec].id,
+                                   c4_future_new(pe, 1, all_know, &w->sec[sec])),
+           "c4_section_await");
     } else if (what < 30) {
         cast(w, pe, sec);
     } else if (what < 60) {
@@ -904,6 +926,8 @@ check_end(struct world *w)
     for (uint32_t i = 0; i < w->nwho; i++)
         if (memcmp(w->who[i].sent, w->who[i].rcvd, sizeof(w->who[i].sent)))
             wrong(w, "chare %u has not got all its notes", i);
+    if (w->nawait)
+        wrong(w, "%u sections are not known to all their members", w->nawait);
     if (w->nqd != w->npes)
         wrong(w, "quiescence has fired %u times", w->nqd);
     for (uint32_t i = 0; i < w->npes; i++) {

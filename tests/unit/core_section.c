@@ -337,6 +337,23 @@ awaited(void)
 }
 
 static void
+all_know(void)
+{
+    struct job j = job();
+    c4_section s = mixed(&j, c4i_sim_pe(j.sim, 3));
+    c4_pe *pe4 = c4i_sim_pe(j.sim, 4);
+
+    CHECK(!c4_section_await(pe4, s, c4_future_new(pe4, 1, fired, NULL)), "await");
+    CHECK(!c4_in_section(pe4, s, c4_elem(j.g, 4)), "nobody has told it yet");
+    job_rest(j.sim, NPES);
+    CHECK(seen.nfired == 1 && nhits == 0, "%zu", seen.nfired);
+    CHECK(c4_in_section(pe4, s, c4_elem(j.g, 4)) && c4_in_section(j.pe0, s, c4_elem(j.a, 0))
+          && !c4_in_section(j.pe0, s, c4_elem(j.a, 1)) && !c4_in_section(j.pe0, s, c4_elem(j.a, 5)),
+          "members on their own PEs, and nobody else");
+    c4i_sim_free(j.sim);
+}
+
+static void
 shared_decoding(void)
 {
     struct job j = job();
@@ -555,6 +572,7 @@ main(void)
     members_once();
     after_migration();
     awaited();
+    all_know();
     shared_decoding();
     members_not_there_yet();
     reductions();
