@@ -1,5 +1,10 @@
 /*
- * table.c - the table of element locations: open addressing, linear probing.
+ * table.c - the table of element locations: open addressing.
+ *
+ * Eight keys that follow each other share their place, and so cache lines:
+ * elements are mostly looked up in order.  Where eight find others there, all
+ * of them go on to the next place, so a probe is not a search among neighbours;
+ * the step is odd, so it comes to every slot.
  *
  * Cost: two multiplications and usually one cache line a look-up.
  */
@@ -8,9 +13,10 @@
 
 #include "pe.h"
 
-/* Eight keys that follow each other share their place, and so cache lines:
- * elements are mostly looked up in order.  Packed indexes may differ in any
- * bits, high or low, so all bits are mixed into those that are used. */
+enum { STEP = 9 };
+
+/* Packed indexes may differ in any bits, high or low, so all are mixed into
+ * those that are used. */
 static size_t
 hash_of(uint64_t key)
 {
@@ -25,7 +31,7 @@ c4i_table_find(const c4i_table *t, uint64_t key)
 {
     if (!t->slot)
         return NULL;
-    for (size_t i = hash_of(key) & t->mask; t->slot[i].used; i = (i + 1) & t->mask)
+    for (size_t i = hash_of(key) & t->mask; t->slot[i].used; i = (i + STEP) & t->mask)
         if (t->slot[i].key == key)
             return &t->slot[i];
     return NULL;
@@ -43,7 +49,7 @@ resize(c4i_table *t, size_t mask)
         if (!t->slot[i].used)
             continue;
         while (bigger.slot[k].used)
-            k = (k + 1) & bigger.mask;
+            k = (k + STEP) & bigger.mask;
         bigger.slot[k] = t->slot[i];
     }
     free(t->slot);
@@ -70,7 +76,7 @@ c4i_table_get(c4i_table *t, uint64_t key)
     if (loc)
         return loc;
     c4i_table_reserve(t, 1);
-    for (i = hash_of(key) & t->mask; t->slot[i].used; i = (i + 1) & t->mask)
+    for (i = hash_of(key) & t->mask; t->slot[i].used; i = (i + STEP) & t->mask)
         ;
     t->n++;
     t->slot[i] = (c4i_loc){ .key = key, .used = 1, .pe = C4I_NOPE };
