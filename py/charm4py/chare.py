@@ -5,6 +5,7 @@ return a proxy.  Classes are registered at ``charm.start()``.
 """
 
 import inspect
+import operator
 import sys
 from types import FunctionType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -43,6 +44,10 @@ class Chare(_c4.ChareBase):
         """Suspends until the expression cond_str, over self, is true."""
         self._wait(parse_cond_str(cond_str, type(self).__module__))
 
+    def _getSectionLocations_(self, select: Any) -> Any:
+        """Who this is and which sections select puts it in (see charm4py.sections)."""
+        return (*self._c4_who, self.thisIndex, select(self))
+
 
 class ArrayMap(Chare):
     """A group that says where the elements of arrays are."""
@@ -77,7 +82,10 @@ class Group:
                 onPEs: Optional[Sequence[int]] = None) -> Any:
         _check(chare_type, GROUP, "Group")
         if onPEs is not None:
-            raise NotImplementedError("groups on some PEs only are not available yet")
+            pes = tuple(sorted({operator.index(pe) for pe in onPEs}))
+            if not pes or pes[0] < 0:
+                raise Charm4PyError(f"onPEs must be numbers of PEs, at least one: {onPEs}")
+            return _c4.create(chare_type, GROUP, args, (0,), -1, None, False, pes)
         return _c4.create(chare_type, GROUP, args, (0,), -1, None, False)
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from . import _c4, _errors, chare, reduction, threads, wait
+from . import _c4, _errors, chare, reduction, sections, threads, wait
 from ._errors import Charm4PyError
 from .chare import ARRAY, GROUP, MAIN, Array, ArrayMap, Chare, Group
 from .channel import Channel
@@ -343,10 +343,12 @@ class Charm:
 
     def split(self, proxy: Any, numsections: int, section_func: Any = None, elems: Any = None,
               slicing: Any = None, cons: Any = None) -> List[Any]:
-        raise NotImplementedError("sections are not available yet")
+        """Makes numsections section proxies of the elements of proxy."""
+        return sections.split(proxy, numsections, section_func, elems, slicing, cons)
 
     def combine(self, *proxies: Any) -> Any:
-        raise NotImplementedError("sections are not available yet")
+        """One section proxy of all elements of these collections."""
+        return sections.combine(*proxies)
 
     # ---- profiling
 

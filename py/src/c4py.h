@@ -154,6 +154,7 @@ struct py_class {
     char        *name, *short_name;
     PyObject    *cls;
     PyObject    *proxies[PY_NKINDS];        /* proxy classes */
+    PyObject    *sec_proxies[PY_NKINDS];    /* of sections of groups and arrays */
     py_method  **methods;                   /* by entry number */
     unsigned     nmethods;
     c4_entry    *entries;
@@ -168,8 +169,10 @@ typedef struct py_proxy {
     PyObject_HEAD
     py_class *cls;
     uint64_t  key;
-    c4_coll   coll;
+    c4_coll   coll;                         /* sections: what they were first made of */
+    c4_section section;                     /* 0: not a section */
     uint8_t   kind;
+    bool      part;                         /* a group with members on some PEs only */
     bool      elem;                         /* one element, else the collection */
     bool      bad;                          /* index outside the array's bounds */
     bool      remote;                       /* hint: was not on this PE lately */
@@ -193,6 +196,10 @@ py_target(const py_proxy *p)
 
 int py_proxy_init_types(PyObject *mod, py_state *st);
 py_proxy *py_proxy_new(py_class *cls, enum py_kind kind, c4_coll coll, const c4_index *dims);
+/* A group of this class that has members on some PEs only. */
+py_proxy *py_proxy_part(py_class *cls, c4_coll coll);
+/* The section of that number, made of elements of `of` first. */
+py_proxy *py_proxy_of_section(const py_proxy *of, c4_section section);
 /* The element of the same collection with this index. */
 py_proxy *py_proxy_elem(const py_proxy *coll, const c4_index *index);
 bool py_proxy_check(const py_state *st, PyObject *o);
@@ -371,8 +378,10 @@ bool py_waitable(py_state *st, PyObject *o, bool *ready, uint64_t *stamp, py_wai
 /* ---- reducers.c ---------------------------------------------------------------- */
 
 int py_reducers_register(py_state *st);
-PyObject *py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer);
-PyObject *py_allreduce(py_chare *self, PyObject *data, PyObject *reducer);
+/* section: 0 for a reduction over the whole collection. */
+PyObject *py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer,
+                    c4_section section);
+PyObject *py_allreduce(py_chare *self, PyObject *data, PyObject *reducer, c4_section section);
 int py_reducer_deposit(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_t n);
 
 /* ---- pool.c (pool.h has what its files share) ------------------------------------ */
@@ -383,6 +392,20 @@ PyObject *py_pool_task(PyObject *mod, PyObject *const *args, Py_ssize_t nargs);
 c4_err py_pool_message(py_state *st, const c4_call *call);
 /* The running coroutine suspends: others may run tasks. */
 void py_pool_suspended(py_state *st);
+
+/* ---- section.c ------------------------------------------------------------------- */
+
+PyObject *py_section_new(PyObject *mod, PyObject *args);
+PyObject *py_group_pes(PyObject *mod, PyObject *proxy);
+/* proxy[slices]; new reference. */
+PyObject *py_section_slice(PyObject *proxy, PyObject *key);
+/* (root PE, (creator, number)) */
+PyObject *py_section_id(const py_proxy *p);
+/* What the argument section of a reduction means for self: 0 for its whole
+ * collection. */
+int py_section_arg(const py_chare *self, PyObject *arg, c4_section *out);
+c4_err py_section_cast(const py_proxy *p, const py_method *m, const struct iovec *iov, int niov,
+                       c4_future done, unsigned flags);
 
 /* ---- stats.c -------------------------------------------------------------------- */
 

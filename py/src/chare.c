@@ -119,6 +119,16 @@ chare_migratable(PyObject *self, void *unused)
     return st ? PyBool_FromLong(c4_is_migratable(st->pe, ((py_chare *)self)->who)) : NULL;
 }
 
+/* (collection, key): who it is, for sections */
+static PyObject *
+chare_who(PyObject *self, void *unused)
+{
+    const py_chare *o = (const py_chare *)self;
+
+    (void)unused;
+    return Py_BuildValue("(IK)", o->who.coll, (unsigned long long)o->who.idx);
+}
+
 static PyObject *
 chare_numthreads(PyObject *self, void *unused)
 {
@@ -126,54 +136,48 @@ chare_numthreads(PyObject *self, void *unused)
     return PyLong_FromUnsignedLong(((py_chare *)self)->ncoros);
 }
 
-static int
-no_sections(PyObject *section)
-{
-    if (!section || section == Py_None)
-        return 0;
-    PyErr_SetString(PyExc_NotImplementedError, "sections are not available yet");
-    return -1;
-}
-
 static PyObject *
 chare_reduce(PyObject *self, PyObject *args, PyObject *kw)
 {
     static char *names[] = { "callback", "data", "reducer", "section", NULL };
-    PyObject *callback, *data = Py_None, *reducer = Py_None, *section = NULL;
+    PyObject *callback, *data = Py_None, *reducer = Py_None, *section = Py_None;
+    c4_section id;
 
     if (!PyArg_ParseTupleAndKeywords(args, kw, "O|OOO", names, &callback, &data, &reducer,
                                      &section))
         return NULL;
-    if (!element(self) || no_sections(section))
+    if (!element(self) || py_section_arg((py_chare *)self, section, &id))
         return NULL;
-    return py_reduce((py_chare *)self, callback, data, reducer);
+    return py_reduce((py_chare *)self, callback, data, reducer, id);
 }
 
 static PyObject *
 chare_contribute(PyObject *self, PyObject *args, PyObject *kw)
 {
     static char *names[] = { "data", "reducer", "callback", "section", NULL };
-    PyObject *callback, *data, *reducer, *section = NULL;
+    PyObject *callback, *data, *reducer, *section = Py_None;
+    c4_section id;
 
     if (!PyArg_ParseTupleAndKeywords(args, kw, "OOO|O", names, &data, &reducer, &callback,
                                      &section))
         return NULL;
-    if (!element(self) || no_sections(section))
+    if (!element(self) || py_section_arg((py_chare *)self, section, &id))
         return NULL;
-    return py_reduce((py_chare *)self, callback, data, reducer);
+    return py_reduce((py_chare *)self, callback, data, reducer, id);
 }
 
 static PyObject *
 chare_allreduce(PyObject *self, PyObject *args, PyObject *kw)
 {
     static char *names[] = { "data", "reducer", "section", NULL };
-    PyObject *data = Py_None, *reducer = Py_None, *section = NULL;
+    PyObject *data = Py_None, *reducer = Py_None, *section = Py_None;
+    c4_section id;
 
     if (!PyArg_ParseTupleAndKeywords(args, kw, "|OOO", names, &data, &reducer, &section))
         return NULL;
-    if (!element(self) || no_sections(section))
+    if (!element(self) || py_section_arg((py_chare *)self, section, &id))
         return NULL;
-    return py_allreduce((py_chare *)self, data, reducer);
+    return py_allreduce((py_chare *)self, data, reducer, id);
 }
 
 static int
@@ -300,6 +304,7 @@ static PyMemberDef chare_members[] = {
 
 static PyGetSetDef chare_getset[] = {
     { "migratable", chare_migratable, NULL, "May the balancer move this element?", NULL },
+    { "_c4_who", chare_who, NULL, NULL, NULL },
     { "_numthreads", chare_numthreads, NULL, "Number of unfinished coroutines.", NULL },
     { NULL, NULL, NULL, NULL, NULL }
 };

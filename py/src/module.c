@@ -631,6 +631,8 @@ static PyMethodDef module_methods[] = {
     { "wait_any", mod_wait_any, METH_O, NULL },
     { "register", KEYWORDS(py_register), METH_VARARGS | METH_KEYWORDS, NULL },
     { "create", KEYWORDS(py_create), METH_VARARGS | METH_KEYWORDS, NULL },
+    { "section_new", py_section_new, METH_VARARGS, NULL },
+    { "group_pes", py_group_pes, METH_O, NULL },
     { "stats", py_stats, METH_NOARGS, NULL },
     { "stats_start", py_stats_start, METH_NOARGS, NULL },
     { "stats_merge", py_stats_merge, METH_O, NULL },

@@ -242,9 +242,12 @@ proxy_dealloc(PyObject *self)
 }
 
 static PyObject *
-make_proxy_class(py_class *cls, enum py_kind kind, const char *module)
+make_proxy_class(py_class *cls, enum py_kind kind, bool section, const char *module)
 {
-    static const char *const suffix[] = { "ArrayProxy", "GroupProxy", "ArrayProxy", "Proxy" };
+    static const char *const suffix[][2] = {
+        { "ArrayProxy" }, { "GroupProxy", "GroupSecProxy" }, { "ArrayProxy", "ArraySecProxy" },
+        { "Proxy" },
+    };
     /* without a dealloc of its own the class would get the slow general one */
     PyType_Slot slots[] = { { Py_tp_dealloc, proxy_dealloc }, { 0, NULL } };
     PyObject *bases, *type, *name, *mod;
@@ -253,7 +256,7 @@ make_proxy_class(py_class *cls, enum py_kind kind, const char *module)
         .basicsize = sizeof(py_proxy),
     };
 
-    name = PyUnicode_FromFormat("%s.%s%s", module, cls->short_name, suffix[kind]);
+    name = PyUnicode_FromFormat("%s.%s%s", module, cls->short_name, suffix[kind][section]);
     bases = PyTuple_Pack(1, (PyObject *)cls->st->proxy_type);
     if (!name || !bases)
         return NULL;
@@ -282,8 +285,10 @@ make_proxy_classes(py_class *cls, const char *module)
             continue;
         if (cls->is_main != (k == PY_KIND_MAIN))
             continue;
-        cls->proxies[k] = make_proxy_class(cls, (enum py_kind)k, module);
-        if (!cls->proxies[k])
+        cls->proxies[k] = make_proxy_class(cls, (enum py_kind)k, false, module);
+        if (k != PY_KIND_MAIN)
+            cls->sec_proxies[k] = make_proxy_class(cls, (enum py_kind)k, true, module);
+        if (!cls->proxies[k] || (k != PY_KIND_MAIN && !cls->sec_proxies[k]))
             return -1;
     }
     if (!cls->is_main)
@@ -378,7 +383,9 @@ py_register(PyObject *mod, PyObject *args, PyObject *kw)
         return NULL;                        /* the class stays allocated: the program ends */
     out = PyList_New(0);
     for (i = 0; out && i < PY_NKINDS; i++)
-        if (i != PY_KIND_SINGLE && cls->proxies[i] && PyList_Append(out, cls->proxies[i]))
+        if (i != PY_KIND_SINGLE && cls->proxies[i] &&
+            (PyList_Append(out, cls->proxies[i]) ||
+             (cls->sec_proxies[i] && PyList_Append(out, cls->sec_proxies[i]))))
             Py_CLEAR(out);
     return out;
 }
@@ -391,10 +398,11 @@ py_proxy_check(const py_state *st, PyObject *o)
     return Py_TYPE(o)->tp_base == st->proxy_type;
 }
 
-py_proxy *
-py_proxy_new(py_class *cls, enum py_kind kind, c4_coll coll, const c4_index *dims)
+/* section: a section, or a group on some PEs. */
+static py_proxy *
+proxy_new(py_class *cls, enum py_kind kind, bool section, c4_coll coll, const c4_index *dims)
 {
-    PyTypeObject *type = (PyTypeObject *)cls->proxies[kind];
+    PyTypeObject *type = (PyTypeObject *)(section ? cls->sec_proxies : cls->proxies)[kind];
     py_proxy *p;
 
     if (!type) {
@@ -410,6 +418,33 @@ py_proxy_new(py_class *cls, enum py_kind kind, c4_coll coll, const c4_index *dim
     p->coll = coll;
     p->kind = (uint8_t)kind;
     p->dims = *dims;
+    return p;
+}
+
+py_proxy *
+py_proxy_new(py_class *cls, enum py_kind kind, c4_coll coll, const c4_index *dims)
+{
+    return proxy_new(cls, kind, false, coll, dims);
+}
+
+py_proxy *
+py_proxy_part(py_class *cls, c4_coll coll)
+{
+    c4_index none = c4_dims(0);
+    py_proxy *p = proxy_new(cls, PY_KIND_GROUP, true, coll, &none);
+
+    if (p)
+        p->part = true;
+    return p;
+}
+
+py_proxy *
+py_proxy_of_section(const py_proxy *of, c4_section section)
+{
+    py_proxy *p = proxy_new(of->cls, (enum py_kind)of->kind, true, of->coll, &of->dims);
+
+    if (p)
+        p->section = section;
     return p;
 }
 
@@ -436,13 +471,6 @@ py_proxy_elem(const py_proxy *coll, const c4_index *index)
     return p;
 }
 
-static PyObject *
-no_sections(void)
-{
-    PyErr_SetString(PyExc_NotImplementedError, "sections are not available yet");
-    return NULL;
-}
-
 static bool
 has_slice(PyObject *key)
 {
@@ -463,7 +491,7 @@ proxy_subscript(PyObject *self, PyObject *key)
         return NULL;
     }
     if (has_slice(key))
-        return no_sections();
+        return py_section_slice(self, key);
     if (py_index_parse(key, &index))
         return NULL;
     if (index.n != p->dims.n) {
@@ -489,7 +517,8 @@ proxy_richcompare(PyObject *a, PyObject *b, int op)
 
     if ((op != Py_EQ && op != Py_NE) || !py_proxy_check(p->cls->st, b))
         Py_RETURN_NOTIMPLEMENTED;
-    same = p->coll == q->coll && p->elem == q->elem && p->bad == q->bad;
+    same = p->coll == q->coll && p->section == q->section && p->elem == q->elem &&
+           p->bad == q->bad;
     if (same && p->elem)
         same = p->bad ? !memcmp(p->at, q->at, sizeof(p->at)) : p->key == q->key;
     return PyBool_FromLong(same == (op == Py_EQ));
@@ -499,7 +528,8 @@ static Py_hash_t
 proxy_hash(PyObject *self)
 {
     const py_proxy *p = (const py_proxy *)self;
-    uint64_t h = (p->coll + 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
+    uint64_t h = ((p->section ? p->section : p->coll) + 0x9e3779b97f4a7c15u) *
+                 0xbf58476d1ce4e5b9u;
 
     if (p->elem)
         h = (h ^ (p->key + 1)) * 0x94d049bb133111ebu;
@@ -536,7 +566,7 @@ proxy_reduce(PyObject *self, PyObject *unused)
     return reduce_by_codec(((py_proxy *)self)->cls->st, self);
 }
 
-enum proxy_attr { ATTR_ISSEC, ATTR_GID, ATTR_AID, ATTR_CID, ATTR_NDIMS, ATTR_ELEMIDX };
+enum proxy_attr { ATTR_ISSEC, ATTR_SECTION, ATTR_GID, ATTR_AID, ATTR_CID, ATTR_NDIMS, ATTR_ELEMIDX };
 
 static PyObject *
 proxy_get(PyObject *self, void *which)
@@ -547,7 +577,11 @@ proxy_get(PyObject *self, void *which)
     switch ((enum proxy_attr)(intptr_t)which) {
     case ATTR_ISSEC:
         if (p->kind != PY_KIND_MAIN)
-            Py_RETURN_FALSE;
+            return PyBool_FromLong(p->section || p->part);
+        break;
+    case ATTR_SECTION:
+        if (p->section || p->part)
+            return py_section_id(p);
         break;
     case ATTR_GID:
         if (p->kind == PY_KIND_GROUP)
@@ -614,6 +648,7 @@ proxy_insert(PyObject *self, PyObject *args, PyObject *kw)
 
 static PyGetSetDef proxy_getset[] = {
     { "issec", proxy_get, NULL, "True for sections.", (void *)ATTR_ISSEC },
+    { "section", proxy_get, NULL, "What names the section on all PEs.", (void *)ATTR_SECTION },
     { "gid", proxy_get, NULL, "Number of the group.", (void *)ATTR_GID },
     { "aid", proxy_get, NULL, "Number of the array.", (void *)ATTR_AID },
     { "cid", proxy_get, NULL, "Number of the chare.", (void *)ATTR_CID },
@@ -684,7 +719,8 @@ py_proxy_of_coll(py_state *st, c4_coll coll, c4_coll_info *info)
 
         if (i->kind != C4_KIND_ARRAY)
             dims = c4_dims(0);
-        p = (PyObject *)py_proxy_new(cls, kind_of(cls, i), coll, &dims);
+        p = (PyObject *)(i->on_pes ? py_proxy_part(cls, coll)
+                         : py_proxy_new(cls, kind_of(cls, i), coll, &dims));
         if (p && PyDict_SetItem(st->coll_proxies, key, p))
             Py_CLEAR(p);
     }
@@ -694,20 +730,26 @@ py_proxy_of_coll(py_state *st, c4_coll coll, c4_coll_info *info)
 
 /* ---- Proxies in messages ------------------------------------------------------ */
 
+enum { WIRE_ELEM = 1, WIRE_PART = 2, WIRE_SECTION = 4 };
+
 typedef struct wire_proxy {
     uint64_t hash;
     uint32_t coll;
-    uint8_t  kind, elem, bad, ndims;
+    uint8_t  kind, flags, bad, ndims;       /* WIRE_SECTION: its number follows */
 } wire_proxy;
 
 int
 py_proxy_encode(py_enc *e, py_proxy *p)
 {
-    wire_proxy w = { p->cls->hash, p->coll, p->kind, p->elem, p->bad, (uint8_t)p->dims.n };
+    uint8_t flags = (uint8_t)((p->elem ? WIRE_ELEM : 0) | (p->part ? WIRE_PART : 0) |
+                              (p->section ? WIRE_SECTION : 0));
+    wire_proxy w = { p->cls->hash, p->coll, p->kind, flags, p->bad, (uint8_t)p->dims.n };
     size_t nbytes = (size_t)p->dims.n * sizeof(p->at[0]);
 
     if (py_enc_raw(e, &w, sizeof(w)) || py_enc_raw(e, p->dims.at, nbytes))
         return -1;
+    if (p->section)
+        return py_enc_raw(e, &p->section, sizeof(p->section)) ? -1 : 0;
     if (p->kind == PY_KIND_SINGLE || p->kind == PY_KIND_MAIN || p->elem)
         return py_enc_raw(e, &p->key, sizeof(p->key)) || py_enc_raw(e, p->at, nbytes) ? -1 : 0;
     return 0;
@@ -721,11 +763,14 @@ py_proxy_decode(py_dec *d)
     py_proxy *p;
     c4_index dims;
     size_t nbytes;
+    bool section;
 
     if (py_dec_take(d, &w, sizeof(w)))
         return NULL;
     cls = py_class_by_hash(d->st, w.hash);
-    if (!cls || w.kind >= PY_NKINDS || w.ndims < 1 || w.ndims > C4_MAXDIMS) {
+    section = (w.flags & (WIRE_PART | WIRE_SECTION)) != 0;
+    if (!cls || w.kind >= PY_NKINDS || (section && !cls->sec_proxies[w.kind]) ||
+        w.ndims < 1 || w.ndims > C4_MAXDIMS) {
         PyErr_SetString(PyExc_ValueError, cls ? "charm4py: malformed proxy in a message" :
                         "charm4py: a proxy refers to a class that is not registered on this PE");
         return NULL;
@@ -734,12 +779,16 @@ py_proxy_decode(py_dec *d)
     nbytes = (size_t)w.ndims * sizeof(dims.at[0]);
     if (py_dec_take(d, dims.at, nbytes))
         return NULL;
-    p = py_proxy_new(cls, (enum py_kind)w.kind, w.coll, &dims);
+    p = proxy_new(cls, (enum py_kind)w.kind, section, w.coll, &dims);
     if (!p)
         return NULL;
-    p->elem = w.elem != 0;
+    p->elem = (w.flags & WIRE_ELEM) != 0;
+    p->part = (w.flags & WIRE_PART) != 0;
     p->bad = w.bad != 0;
-    if ((p->kind == PY_KIND_SINGLE || p->kind == PY_KIND_MAIN || p->elem) &&
+    if (w.flags & WIRE_SECTION) {
+        if (py_dec_take(d, &p->section, sizeof(p->section)))
+            Py_CLEAR(p);
+    } else if ((p->kind == PY_KIND_SINGLE || p->kind == PY_KIND_MAIN || p->elem) &&
         (py_dec_take(d, &p->key, sizeof(p->key)) || py_dec_take(d, p->at, nbytes)))
         Py_CLEAR(p);
     return (PyObject *)p;
@@ -938,6 +987,8 @@ py_callback(py_state *st, PyObject *o, c4_callback *cb)
 
         if (p->elem || p->kind == PY_KIND_SINGLE || p->kind == PY_KIND_MAIN)
             *cb = c4_cb_send(py_target(p), b->method->entry);
+        else if (p->section)
+            *cb = c4_cb_section(p->section, c4_method_id(PyUnicode_AsUTF8(b->method->name)));
         else
             *cb = c4_cb_bcast(p->coll, b->method->entry);
         return 0;

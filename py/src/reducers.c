@@ -28,10 +28,13 @@ typedef struct head {
     uint8_t  ndim;
     uint32_t nname;                         /* OBJECTS: bytes of the name that follows */
     uint64_t nbytes;                        /* NUMBERS: bytes of items */
+    uint32_t section;                       /* 0: of a whole collection */
+    uint32_t deposit;                       /* an allreduce of the section */
 } head;
 
 typedef struct record {
     c4_index index;                         /* GATHER */
+    uint64_t coll;                          /* GATHER */
     uint64_t nbytes;                        /* data follows, padded to 8 */
 } record;
 
@@ -226,7 +229,7 @@ put_gather(py_state *st, contribution *c, const py_chare *self)
 {
     const unsigned char zeros[8] = { 0 };
     py_enc *value = py_enc_begin(st);
-    record r = { .index = c4_index_of(st->pe, self->who) };
+    record r = { .index = c4_index_of(st->pe, self->who), .coll = self->who.coll };
     const struct iovec *iov;
     int err = -1, n;
 
@@ -383,10 +386,12 @@ put_custom(py_state *st, contribution *c, py_chare *self, PyObject *reducer)
 }
 
 static int
-contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback *cb)
+contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback *cb,
+           c4_section section, bool deposit)
 {
     py_state *st = self->cls->st;
-    contribution c = { .h = { .op = (uint8_t)builtin_op(reducer) } };
+    contribution c = { .h = { .op = (uint8_t)builtin_op(reducer), .section = section,
+                              .deposit = section && deposit } };
     unsigned char *flat;
     c4_err err = C4_ENOMEM;
     int r = 0;
@@ -405,7 +410,9 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
     if (r == 0) {
         flat = c.e->buf;                    /* nothing is outside of it */
         memcpy(flat, &c.h, sizeof(c.h));
-        err = c4_reduce_for(st->pe, self->who, st->reducer, flat, c.e->len, cb);
+        err = section ? c4_reduce_section_for(st->pe, self->who, section, st->reducer, flat,
+                                              c.e->len, cb)
+                      : c4_reduce_for(st->pe, self->who, st->reducer, flat, c.e->len, cb);
         if (err)
             py_raise(st, err);
     }
@@ -415,7 +422,8 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
 }
 
 PyObject *
-py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer)
+py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer,
+          c4_section section)
 {
     c4_callback cb;
 
@@ -423,7 +431,8 @@ py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer)
         PyErr_SetString(PyExc_AssertionError, "the callback of a reduction must be callable");
         return NULL;
     }
-    if (py_callback(self->cls->st, callback, &cb) || contribute(self, data, reducer, &cb))
+    if (py_callback(self->cls->st, callback, &cb) ||
+        contribute(self, data, reducer, &cb, section, false))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -431,12 +440,14 @@ py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer)
 /* ---- allreduce ------------------------------------------------------------------------------ */
 
 /* The result is broadcast; each element keeps its futures in order, and results
- * of one collection come in the order of the reductions. */
+ * of one collection come in the order of the reductions.  Those of a section come
+ * with its number, and its futures are kept as (number, future). */
 PyObject *
-py_allreduce(py_chare *self, PyObject *data, PyObject *reducer)
+py_allreduce(py_chare *self, PyObject *data, PyObject *reducer, c4_section section)
 {
     py_state *st = self->cls->st;
     unsigned entry = 0;
+    PyObject *entry_of;
     c4_callback cb;
     py_future *f;
 
@@ -444,33 +455,55 @@ py_allreduce(py_chare *self, PyObject *data, PyObject *reducer)
         return NULL;
     while (entry < self->cls->nmethods && self->cls->methods[entry]->action != PY_DO_DEPOSIT)
         entry++;
-    cb = self->kind == PY_KIND_GROUP || self->kind == PY_KIND_ARRAY
+    cb = section ? c4_cb_section(section, c4_method_id(self->cls->entries[entry].name))
+        : self->kind == PY_KIND_GROUP || self->kind == PY_KIND_ARRAY
         ? c4_cb_bcast(self->who.coll, entry) : c4_cb_send(self->who, entry);
     if (!self->deposits && !(self->deposits = PyList_New(0)))
         return NULL;
     f = py_future_new(st, 1);
     if (!f)
         return NULL;
-    if (PyList_Append(self->deposits, (PyObject *)f) || contribute(self, data, reducer, &cb)) {
-        Py_DECREF(f);
-        return NULL;
-    }
+    entry_of = section ? Py_BuildValue("(IO)", section, f) : Py_NewRef((PyObject *)f);
+    if (!entry_of || PyList_Append(self->deposits, entry_of) ||
+        contribute(self, data, reducer, &cb, section, true))
+        Py_CLEAR(f);
+    Py_XDECREF(entry_of);
     return (PyObject *)f;
+}
+
+/* Position of the first future that waits for this section, or -1. */
+static Py_ssize_t
+find_deposit(const py_chare *obj, unsigned long section)
+{
+    Py_ssize_t n = obj->deposits ? PyList_GET_SIZE(obj->deposits) : 0;
+
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *o = PyList_GET_ITEM(obj->deposits, i);
+        unsigned long of = PyTuple_Check(o) ? PyLong_AsUnsignedLong(PyTuple_GET_ITEM(o, 0)) : 0;
+
+        if (of == section)
+            return i;
+    }
+    return -1;
 }
 
 int
 py_reducer_deposit(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_t n)
 {
     PyObject *value = n ? args[0] : Py_None;
+    unsigned long section = n > 1 ? PyLong_AsUnsignedLong(args[1]) : 0;
+    Py_ssize_t at = find_deposit(obj, section);
+    PyObject *found;
     py_future *f;
     int r;
 
-    if (!obj->deposits || PyList_GET_SIZE(obj->deposits) == 0) {
+    if (at < 0) {
         PyErr_SetString(st->error, "the result of an allreduce came that nobody waits for");
         return -1;
     }
-    f = (py_future *)Py_NewRef(PyList_GET_ITEM(obj->deposits, 0));
-    r = PyList_SetSlice(obj->deposits, 0, 1, NULL);
+    found = PyList_GET_ITEM(obj->deposits, at);
+    f = (py_future *)Py_NewRef(section ? PyTuple_GET_ITEM(found, 1) : found);
+    r = PyList_SetSlice(obj->deposits, at, at + 1, NULL);
     if (r == 0 && f->home && !f->ready) {
         r = py_future_put(f, value);
         c4_future_drop(st->pe, f->id);
@@ -681,6 +714,7 @@ numbers_result(py_state *st, const c4_buf *acc, const head *h)
 
 /* Position of a record, for sorting. */
 struct place {
+    uint64_t coll;
     c4_index index;
     size_t   at;
 };
@@ -690,6 +724,8 @@ by_index(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
 
+    if (x->coll != y->coll)                 /* sections may have members of several */
+        return x->coll < y->coll ? -1 : 1;
     for (int i = 0; i < x->index.n && i < y->index.n; i++)
         if (x->index.at[i] != y->index.at[i])
             return x->index.at[i] < y->index.at[i] ? -1 : 1;
@@ -713,7 +749,7 @@ sort_records(c4_buf *acc)
         return C4_ENOMEM;
     for (at = sizeof(head); k < n; at += sizeof(r) + padded(r.nbytes), k++) {
         memcpy(&r, acc->data + at, sizeof(r));
-        places[k] = (struct place){ r.index, at };
+        places[k] = (struct place){ r.coll, r.index, at };
     }
     qsort(places, n, sizeof(*places), by_index);
     err = c4_buf_add(&sorted, acc->data, sizeof(head));
@@ -735,7 +771,7 @@ static c4_err
 finish(c4_pe *pe, c4_buf *acc)
 {
     py_state *st = c4_user(pe);
-    PyObject *value = NULL;
+    PyObject *value = NULL, *args[2] = { NULL, NULL };
     c4_err err = C4_OK;
     py_enc *e;
     head h;
@@ -743,21 +779,25 @@ finish(c4_pe *pe, c4_buf *acc)
     if (acc->len < sizeof(h))
         return C4_OK;
     memcpy(&h, acc->data, sizeof(h));
-    if (h.kind == KIND_NOP) {
-        acc->len = 0;
+    if (h.kind == KIND_NOP && !h.section) {
+        acc->len = 0;                       /* no argument; None for sections */
         return C4_OK;
     }
     if (h.kind == KIND_GATHER && (err = sort_records(acc)))
         return err;
-    value = h.kind == KIND_NUMBERS ? numbers_result(st, acc, &h)
+    value = h.kind == KIND_NOP ? Py_NewRef(Py_None)
+          : h.kind == KIND_NUMBERS ? numbers_result(st, acc, &h)
           : h.kind == KIND_GATHER ? decode_records(st, acc, &h) : apply(st, acc, &h, true);
-    e = value ? py_enc_begin(st) : NULL;
-    if (e && py_enc_args(e, &value, 1, NULL) == 0)
+    args[0] = value;
+    args[1] = value ? PyLong_FromUnsignedLong(h.section) : NULL;
+    e = args[1] ? py_enc_begin(st) : NULL;
+    if (e && py_enc_args(e, args, h.deposit ? 2 : 1, NULL) == 0)
         err = replace(acc, e, 0);
     else
         err = user_error(st);
     if (e)
         py_enc_end(e);
+    Py_XDECREF(args[1]);
     Py_XDECREF(value);
     return err;
 }

@@ -150,6 +150,8 @@ send_encoded(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_
     if (py_enc_args(e, args, n, &what) == 0 && (iov = py_enc_iov(e, &niov)) != NULL) {
         if (p->elem)
             err = c4_sendv(st->pe, py_target(p), m->entry, iov, niov, done);
+        else if (p->section)
+            err = py_section_cast(p, m, iov, niov, done, flags);
         else
             err = c4_bcastv(st->pe, p->coll, m->entry, iov, niov, done, flags);
         r = err ? -1 : 0;
@@ -294,7 +296,7 @@ create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe
         py_raise(st, err);
         return NULL;
     }
-    p = py_proxy_new(cls, kind, who.coll, dims);
+    p = opts->on_pes ? py_proxy_part(cls, who.coll) : py_proxy_new(cls, kind, who.coll, dims);
     if (!p) {
         Py_XDECREF(created);
         return NULL;
@@ -337,13 +339,36 @@ parse_map(py_state *st, PyObject *map, c4_group *out)
     return 0;
 }
 
-/* create(cls, kind, args, dims, on_pe, map, at_sync): dims is a tuple. */
+/* The PEs of a group: memory of its own in opts. */
+static int
+parse_pes(PyObject *list, c4_opts *opts)
+{
+    Py_ssize_t n;
+    uint32_t *pes;
+
+    if (list == Py_None)
+        return 0;
+    n = PyTuple_GET_SIZE(list);
+    pes = PyMem_Calloc((size_t)n + 1, sizeof(*pes));
+    if (!pes) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    opts->on_pes = pes;
+    opts->non_pes = (size_t)n;
+    for (Py_ssize_t i = 0; i < n; i++)
+        pes[i] = (uint32_t)PyLong_AsUnsignedLong(PyTuple_GET_ITEM(list, i));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* create(cls, kind, args, dims, on_pe, map, at_sync, on_pes=None): dims and on_pes are tuples. */
 PyObject *
 py_create(PyObject *mod, PyObject *args, PyObject *kw)
 {
-    static char *names[] = { "cls", "kind", "args", "dims", "on_pe", "map", "at_sync", NULL };
+    static char *names[] = { "cls", "kind", "args", "dims", "on_pe", "map", "at_sync",
+                             "on_pes", NULL };
     py_state *st = PyModule_GetState(mod);
-    PyObject *pycls, *ctor_args, *dims_arg, *map, *r = NULL;
+    PyObject *pycls, *ctor_args, *dims_arg, *map, *on_pes = Py_None, *r = NULL;
     int kind, on_pe, at_sync;
     c4_index dims;
     c4_opts opts = { 0 };
@@ -351,8 +376,8 @@ py_create(PyObject *mod, PyObject *args, PyObject *kw)
     py_enc *e;
     void *heap;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "OiOOiOp", names, &pycls, &kind, &ctor_args,
-                                     &dims_arg, &on_pe, &map, &at_sync))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "OiOOiOp|O", names, &pycls, &kind, &ctor_args,
+                                     &dims_arg, &on_pe, &map, &at_sync, &on_pes))
         return NULL;
     if (py_need_pe(st) || py_index_parse(dims_arg, &dims) || parse_map(st, map, &opts.map))
         return NULL;
@@ -367,8 +392,9 @@ py_create(PyObject *mod, PyObject *args, PyObject *kw)
     if (!e)
         return NULL;
     opts.args = flatten(e, &heap, &opts.len);
-    if (opts.args)
+    if (opts.args && parse_pes(on_pes, &opts) == 0)
         r = create_encoded(cls, (enum py_kind)kind, &dims, on_pe, &opts);
+    PyMem_Free((void *)opts.on_pes);
     PyMem_Free(heap);
     py_enc_end(e);
     return r;
@@ -393,7 +419,7 @@ py_insert(PyObject *self, PyObject *args, PyObject *kw)
         return NULL;
     if (py_need_pe(st) || py_index_parse(index_arg, &index))
         return NULL;
-    if (p->kind != PY_KIND_ARRAY || p->elem || index.n != p->dims.n) {
+    if (p->kind != PY_KIND_ARRAY || p->elem || p->section || index.n != p->dims.n) {
         PyErr_SetString(PyExc_AssertionError, "Invalid index dimensions passed to ckInsert");
         return NULL;
     }
