@@ -141,18 +141,14 @@ def _dump(funcs: Tuple[Any, ...]) -> Tuple[bytes, bool]:
     if cloudpickle is not None:
         return cloudpickle.dumps(funcs), True
     try:
-        data = pickle.dumps(funcs, -1)
-        if not any(isinstance(func, FunctionType) for func in funcs):
-            return data, True
+        # by name, where others may have defined it; objects with a state by value
+        return pickle.dumps(funcs, -1), not all(type(f) is FunctionType for f in funcs)
     except Exception as exc:  # what pickle calls may raise anything
-        reason = f": {exc}"
-    else:
-        reason = ""
-    names = ", ".join(getattr(func, "__qualname__", repr(func)) for func in funcs
-                      if not _is_known_elsewhere(func))
-    raise Charm4PyError(f"charm.pool: other PEs cannot import {names}: define it at the top level "
-                        "of a module, or install cloudpickle (Debian: python3-cloudpickle)"
-                        + reason)
+        names = ", ".join(getattr(func, "__qualname__", repr(func)) for func in funcs
+                          if not _is_known_elsewhere(func))
+        raise Charm4PyError(f"charm.pool: other PEs cannot import {names}: define it at the top "
+                            "level of a module, or install cloudpickle (Debian: "
+                            f"python3-cloudpickle): {exc}") from exc
 
 
 def _load(data: bytes) -> Tuple[Any, ...]:

@@ -139,6 +139,22 @@ pool_run_next(pool_run *r)
     return rec;
 }
 
+bool
+pool_records_whole(const unsigned char *data, size_t len, uint32_t n)
+{
+    while (n && len >= sizeof(pool_rec)) {
+        uint64_t size = ((const pool_rec *)(const void *)data)->len;
+
+        len -= sizeof(pool_rec);
+        if (size > len || pool_pad(size) > len)
+            return false;
+        data += sizeof(pool_rec) + pool_pad(size);
+        len -= pool_pad(size);
+        n--;
+    }
+    return n == 0 && len == 0;
+}
+
 size_t
 pool_run_measure(const pool_run *r, uint32_t *n, size_t max)
 {

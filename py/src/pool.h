@@ -93,7 +93,7 @@ typedef struct pool_def {
     PyObject *funcs;                        /* tuple */
     PyObject *blob;                         /* their pickle, bytes, or NULL: not made */
     bool      by_value;                     /* the blob tells their code, not their names */
-    bool      known;                        /* is in the cache */
+    bool      stays;                        /* they cannot be sent */
     bool      coro[];                       /* may this one suspend? */
 } pool_def;
 
@@ -223,6 +223,8 @@ void pool_list_push(pool_list *l, pool_run *r);
 pool_run *pool_list_find(pool_list *l, uint32_t home, uint64_t key);
 /* The record at the run's begin, which is then one task shorter. */
 const pool_rec *pool_run_next(pool_run *r);
+/* Are these n records, and nothing else? */
+bool pool_records_whole(const unsigned char *data, size_t len, uint32_t n);
 /* Bytes of the next n tasks, or of fewer if these are more than max (one at least). */
 size_t pool_run_measure(const pool_run *r, uint32_t *n, size_t max);
 

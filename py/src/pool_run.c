@@ -236,6 +236,8 @@ explain_suspension(py_pool *p, const task *t, PyObject *func)
     if (!PyErr_ExceptionMatches(p->st->not_threaded))
         return;
     PyErr_Fetch(&type, &value, &tb);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
     if (!(t->flags & POOL_STAR) && t->n > 1) {
         PyErr_SetString(p->st->error, "Function not decorated with @coro tried to suspend");
     } else {
@@ -246,9 +248,8 @@ explain_suspension(py_pool *p, const task *t, PyObject *func)
                      "suspend", name ? name : func);
     }
     Py_XDECREF(name);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(tb);
+    PyErr_Fetch(&type, &value, &name);
+    PyErr_Restore(type, value, tb);         /* it tells where */
 }
 
 /* argv[-1] is free for the callee. */
@@ -439,35 +440,50 @@ nothing_waits(py_pool *p)
         pool_flush(p, POOL_DRY);
 }
 
-static PyObject *
-drain(PyObject *capsule, PyObject *unused)
+static int
+run_all(py_pool *p, py_worker *me)
 {
-    py_pool *p = PyCapsule_GetPointer(capsule, NULL);
-    py_worker *me = p->st->cur;
     pool_run *r;
 
-    (void)unused;
-    p->scheduled = false;
-    p->drainer = me;
-    if (!p->ndone)
-        p->flushed = c4_now(p->st->pe);     /* time was not spent on tasks */
     while ((r = next_run(p)) != NULL) {
         bool given = r->in == &p->given, last = r->ntasks == 1;
 
         run_one(p, r);
         if (p->drainer != me) {             /* it suspended */
             if (p->drainer || p->scheduled)
-                Py_RETURN_NONE;
+                return 0;
             p->drainer = me;
         }
         if (given && last && p->given.first && p->npes > 1)
             pool_flush(p, 0);
         if (look_around(p))
-            return NULL;
+            return -1;
     }
     p->drainer = NULL;
     nothing_waits(p);
-    Py_RETURN_NONE;
+    return 0;
+}
+
+/* The coroutine; its time is charged to the pool's entry method. */
+static PyObject *
+drain(PyObject *capsule, PyObject *unused)
+{
+    py_pool *p = PyCapsule_GetPointer(capsule, NULL);
+    c4_context saved;
+    bool in_context;
+    int r;
+
+    (void)unused;
+    p->scheduled = false;
+    p->drainer = p->st->cur;
+    if (!p->ndone)
+        p->flushed = c4_now(p->st->pe);     /* time was not spent on tasks */
+    in_context = c4_context_enter(p->st->pe, (c4_chare){ p->me, p->coll }, p->entry,
+                                  &saved) == C4_OK;     /* not if main has only begun */
+    r = run_all(p, p->st->cur);
+    if (in_context)
+        c4_context_leave(p->st->pe, &saved);
+    return r ? NULL : Py_NewRef(Py_None);
 }
 
 void
@@ -502,13 +518,15 @@ static int
 give_away(py_pool *p, pool_run *r, uint32_t n)
 {
     static const char zeros[16];
-    PyObject *blob = r->blob ? Py_NewRef(r->blob) : pool_def_blob(p, r->def);
+    PyObject *blob = r->blob ? Py_NewRef(r->blob)
+                   : r->def->stays ? NULL : pool_def_blob(p, r->def);
     size_t nblob, nbytes;
     pool_job *j;
     int err;
 
     if (!blob) {
-        PyErr_Clear();                      /* it can only run here */
+        PyErr_Clear();
+        r->def->stays = true;               /* the tasks can only run here */
         return -1;
     }
     if (!r->blob && r->def->by_value)
@@ -690,8 +708,13 @@ void
 pool_on_tasks(py_pool *p, const pool_head *h, const unsigned char *data, size_t len)
 {
     size_t ndef = pool_pad(h->ndef), nbytes = len - ndef;
-    pool_run *r = pool_run_new(p);
+    pool_run *r;
 
+    if (ndef > len || !h->ntasks || !pool_records_whole(data + ndef, nbytes, h->ntasks)) {
+        PyErr_SetString(p->st->error, "charm.pool: malformed tasks");
+        return;
+    }
+    r = pool_run_new(p);
     p->ngiven += h->ntasks;
     p->told_dry = false;
     if (!r)
@@ -754,6 +777,7 @@ pool_on_cancel(py_pool *p, const pool_head *h)
     if (n) {
         dropped(p, h->home, h->key, n);
         pool_flush(p, 0);
+        pool_kick(p);
     }
 }
 

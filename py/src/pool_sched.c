@@ -20,6 +20,7 @@ enum {
     BATCH_MAX = 1024,
     SHORT_NS = 100000,                      /* longer tasks are given one by one */
     ALONE_MAX = 4096,                       /* tasks at once to an only worker */
+    ALONE_BYTES = 1 << 22,                  /* ... or if large, as many as these bytes */
     MESSAGE_MAX = 1 << 18,                  /* bytes of tasks in a message, if not of one */
     KEEP_MIN = 1 << 12                      /* functions from this size on are sent once */
 };
@@ -109,8 +110,11 @@ choose(py_pool *p, pool_run *r, uint32_t *n)
     uint32_t part = (r->ntasks + 2 * p->nworkers - 1) / (2 * p->nworkers);
 
     if (p->nworkers == 1) {
+        uint64_t most = ALONE_BYTES / ((r->end - r->pos) / r->ntasks) + 2;
+
         *n = ALONE_MAX;
-        return p->peer[1].given - p->peer[1].started < ALONE_MAX ? 1 : 0;
+        most = most < ALONE_MAX ? most : ALONE_MAX;
+        return p->peer[1].given - p->peer[1].started < most ? 1 : 0;
     }
     *n = r->batch < part ? r->batch : part;
     for (uint32_t i = 0; i < p->nworkers; i++) {
@@ -203,9 +207,14 @@ pool_on_submit(py_pool *p, uint32_t src, const pool_head *h, const unsigned char
                size_t len)
 {
     size_t ndef = pool_pad(h->ndef);
+    bool whole = ndef <= len && h->ntasks && pool_records_whole(data + ndef, len - ndef, h->ntasks);
     pool_job *j = h->home == p->me && h->key ? pool_job_find(p, h->key) : NULL;
     pool_run *r;
 
+    if (!whole || p->me != 0) {
+        PyErr_SetString(p->st->error, "charm.pool: malformed tasks");
+        return;
+    }
     if (!(h->flags & POOL_PINNED)) {
         p->peer[src].hinted = false;
         p->peer[src].busy = true;
