@@ -88,7 +88,7 @@ def _answers(proxy: Any, asked: Any) -> List[Found]:
     return [((coll, key), numbers) for coll, key, _, numbers in found]
 
 
-def _make(proxy: Any, n: int, found: List[Found]) -> List[Any]:
+def _make(proxy: Any, n: int, found: List[Found], wait: bool = True) -> List[Any]:
     members: List[List[Member]] = [[] for _ in range(n)]
     for member, numbers in found:
         for k in numbers:
@@ -98,7 +98,8 @@ def _make(proxy: Any, n: int, found: List[Found]) -> List[Any]:
             members[k].append(member)
     for k, some in enumerate(members):
         assert some, f"section {k} would have no elements"
-    return [_c4.section_new(proxy, some) for some in members]
+    made = [_c4.section_new(proxy, some) for some in members]
+    return _c4.section_await(made) if wait else made
 
 
 # ---- By index ---------------------------------------------------------------------------
@@ -162,7 +163,8 @@ def slice_of(proxy: Any, key: Any) -> Any:
     ranges = _ranges(proxy, key)
     pes = _c4.group_pes(proxy)
     if pes is not None:
-        return _make(proxy, 1, [((proxy.gid, pe), [0]) for pe in pes if pe in ranges[0]])[0]
+        return _make(proxy, 1, [((proxy.gid, pe), [0]) for pe in pes if pe in ranges[0]],
+                     wait=False)[0]
     return _make(proxy, 1, _answers(proxy, _ask(proxy, _BySlice(ranges))))[0]
 
 
@@ -181,7 +183,7 @@ def split(proxy: Any, numsections: int, section_func: Optional[Callable[[Any], A
         sections = _by_index(proxy, numsections, elems)
         pes = _c4.group_pes(proxy)
         if pes is not None:
-            return _make(proxy, numsections, _of_group(proxy, pes, sections))
+            return _make(proxy, numsections, _of_group(proxy, pes, sections), wait=False)
         return _make(proxy, numsections, _answers(proxy, _ask(proxy, _ByIndex(sections))))
     if slicing is not None:
         assert numsections == 1, "slicing makes one section"
@@ -205,4 +207,4 @@ def combine(*proxies: Any) -> Any:
             members += [(proxy.gid, pe) for pe in _c4.group_pes(proxy)]
         else:
             members += [member for member, _ in _answers(proxy, answer)]
-    return _c4.section_new(proxies[0], members)
+    return _c4.section_await([_c4.section_new(proxies[0], members)])[0]

@@ -173,6 +173,7 @@ typedef struct py_proxy {
     c4_section section;                     /* 0: not a section */
     uint8_t   kind;
     bool      part;                         /* a group with members on some PEs only */
+    bool      known;                        /* all members know of the section */
     bool      elem;                         /* one element, else the collection */
     bool      bad;                          /* index outside the array's bounds */
     bool      remote;                       /* hint: was not on this PE lately */
@@ -396,13 +397,14 @@ void py_pool_suspended(py_state *st);
 /* ---- section.c ------------------------------------------------------------------- */
 
 PyObject *py_section_new(PyObject *mod, PyObject *args);
+PyObject *py_section_await(PyObject *mod, PyObject *list);
 PyObject *py_group_pes(PyObject *mod, PyObject *proxy);
 /* proxy[slices]; new reference. */
 PyObject *py_section_slice(PyObject *proxy, PyObject *key);
 /* (root PE, (creator, number)) */
 PyObject *py_section_id(const py_proxy *p);
 /* What the argument section of a reduction means for self: 0 for its whole
- * collection. */
+ * collection, or the number of its group on some PEs. */
 int py_section_arg(const py_chare *self, PyObject *arg, c4_section *out);
 c4_err py_section_cast(const py_proxy *p, const py_method *m, const struct iovec *iov, int niov,
                        c4_future done, unsigned flags);

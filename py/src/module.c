@@ -632,6 +632,7 @@ static PyMethodDef module_methods[] = {
     { "register", KEYWORDS(py_register), METH_VARARGS | METH_KEYWORDS, NULL },
     { "create", KEYWORDS(py_create), METH_VARARGS | METH_KEYWORDS, NULL },
     { "section_new", py_section_new, METH_VARARGS, NULL },
+    { "section_await", py_section_await, METH_O, NULL },
     { "group_pes", py_group_pes, METH_O, NULL },
     { "stats", py_stats, METH_NOARGS, NULL },
     { "stats_start", py_stats_start, METH_NOARGS, NULL },

@@ -730,7 +730,7 @@ py_proxy_of_coll(py_state *st, c4_coll coll, c4_coll_info *info)
 
 /* ---- Proxies in messages ------------------------------------------------------ */
 
-enum { WIRE_ELEM = 1, WIRE_PART = 2, WIRE_SECTION = 4 };
+enum { WIRE_ELEM = 1, WIRE_PART = 2, WIRE_SECTION = 4, WIRE_KNOWN = 8 };
 
 typedef struct wire_proxy {
     uint64_t hash;
@@ -742,7 +742,7 @@ int
 py_proxy_encode(py_enc *e, py_proxy *p)
 {
     uint8_t flags = (uint8_t)((p->elem ? WIRE_ELEM : 0) | (p->part ? WIRE_PART : 0) |
-                              (p->section ? WIRE_SECTION : 0));
+                              (p->section ? WIRE_SECTION : 0) | (p->known ? WIRE_KNOWN : 0));
     wire_proxy w = { p->cls->hash, p->coll, p->kind, flags, p->bad, (uint8_t)p->dims.n };
     size_t nbytes = (size_t)p->dims.n * sizeof(p->at[0]);
 
@@ -784,6 +784,7 @@ py_proxy_decode(py_dec *d)
         return NULL;
     p->elem = (w.flags & WIRE_ELEM) != 0;
     p->part = (w.flags & WIRE_PART) != 0;
+    p->known = (w.flags & WIRE_KNOWN) != 0;
     p->bad = w.bad != 0;
     if (w.flags & WIRE_SECTION) {
         if (py_dec_take(d, &p->section, sizeof(p->section)))

@@ -392,10 +392,13 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
     py_state *st = self->cls->st;
     contribution c = { .h = { .op = (uint8_t)builtin_op(reducer), .section = section,
                               .deposit = section && deposit } };
+    bool whole = !section || section == self->who.coll;     /* a group on some PEs */
     unsigned char *flat;
     c4_err err = C4_ENOMEM;
     int r = 0;
 
+    if (whole && c.h.op != OP_NOP)
+        c.h.section = 0;                    /* as if it had not been named */
     c.e = py_enc_begin(st);
     if (!c.e)
         return -1;
@@ -410,9 +413,9 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
     if (r == 0) {
         flat = c.e->buf;                    /* nothing is outside of it */
         memcpy(flat, &c.h, sizeof(c.h));
-        err = section ? c4_reduce_section_for(st->pe, self->who, section, st->reducer, flat,
-                                              c.e->len, cb)
-                      : c4_reduce_for(st->pe, self->who, st->reducer, flat, c.e->len, cb);
+        err = whole ? c4_reduce_for(st->pe, self->who, st->reducer, flat, c.e->len, cb)
+                    : c4_reduce_section_for(st->pe, self->who, section, st->reducer, flat,
+                                            c.e->len, cb);
         if (err)
             py_raise(st, err);
     }
@@ -453,6 +456,8 @@ py_allreduce(py_chare *self, PyObject *data, PyObject *reducer, c4_section secti
 
     if (py_co_check(st))
         return NULL;
+    if (section == self->who.coll)
+        section = 0;
     while (entry < self->cls->nmethods && self->cls->methods[entry]->action != PY_DO_DEPOSIT)
         entry++;
     cb = section ? c4_cb_section(section, c4_method_id(self->cls->entries[entry].name))

@@ -62,6 +62,33 @@ py_section_new(PyObject *mod, PyObject *args)
     return r || err ? NULL : (PyObject *)py_proxy_of_section((py_proxy *)like, section);
 }
 
+/* Suspends until all members of these new sections know of them. */
+PyObject *
+py_section_await(PyObject *mod, PyObject *list)
+{
+    py_state *st = PyModule_GetState(mod);
+    Py_ssize_t n = PyList_Check(list) ? PyList_GET_SIZE(list) : 0;
+    PyObject *futures = py_co_check(st) ? NULL : PyList_New(0);
+    int r = futures ? 0 : -1;
+
+    for (Py_ssize_t i = 0; r == 0 && i < n; i++) {
+        const py_proxy *p = (const py_proxy *)PyList_GET_ITEM(list, i);
+        py_future *f = py_future_new(st, 1);
+        c4_err err = f ? c4_section_await(st->pe, p->section, f->id) : C4_OK;
+
+        if (err)
+            py_raise(st, err);
+        r = !f || err || PyList_Append(futures, (PyObject *)f) ? -1 : 0;
+        Py_XDECREF(f);
+    }
+    for (Py_ssize_t i = 0; r == 0 && i < n; i++) {
+        r = py_future_wait((py_future *)PyList_GET_ITEM(futures, i));
+        ((py_proxy *)PyList_GET_ITEM(list, i))->known = r == 0;
+    }
+    Py_XDECREF(futures);
+    return r ? NULL : Py_NewRef(list);
+}
+
 /* group_pes(proxy): where the group has members; None if this PE cannot tell. */
 PyObject *
 py_group_pes(PyObject *mod, PyObject *proxy)
@@ -135,8 +162,9 @@ py_section_arg(const py_chare *self, PyObject *arg, c4_section *out)
                      Py_TYPE(arg)->tp_name);
         return -1;
     }
-    *out = p->section;
-    if (p->section || (!p->elem && p->coll == self->who.coll))
+    *out = p->section ? p->section : p->part ? p->coll : 0;
+    if (p->section ? !p->known || c4_in_section(self->cls->st->pe, p->section, self->who)
+                   : !p->elem && p->coll == self->who.coll)
         return 0;
     PyErr_SetString(self->cls->st->error,
                     "Chare doing section reduction but is not part of a section");

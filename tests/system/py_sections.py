@@ -63,6 +63,15 @@ class Member(Chare):
         self.count += 1
 
 
+    def nothing_in(self, section, done):
+        self.done = done
+        self.reduce(self.thisProxy.nothing_more, section=section)
+
+    def nothing_more(self, result):
+        assert result is None
+        self.reduce(self.done)
+
+
 class Other(Chare):
     """Its methods have other numbers and other marks than those of Member."""
 
@@ -217,6 +226,10 @@ def on_pes():
     g.index(f, None)
     assert sorted(map(str, f.get())) == sorted([str(pes), 'None'])
     assert pickle.loads(pickle.dumps(g)) == g
+    f = Future()
+    g.nothing_in(g, f)
+    f.get()
+    assert g.barriers([g], ret=True).get() == [[len(pes)]] * len(pes)
     half = g[pes[-1]:]
     assert half.where(ret=True).get() == [pes[-1]]
     assert charm.combine(g, half).where(ret=True).get() == pes
@@ -284,8 +297,10 @@ def mistakes(g, a):
     check_fails(AssertionError, 'start and stop', lambda: a[1:])
     check_fails(IndexError, 'no element', charm.split, g, 1, elems=[charm.numPes()])
     check_fails(NotImplementedError, 'onPEs', charm.split, g, 1, cons=[Member])
-    check_fails(Charm4PyError, 'not part of a section',
-                a[0].go(1, Reducer.sum, Future(), g, ret=True).get)
+    half = charm.combine(g, a[0:N // 2])
+    for other in (g, half, charm.split(a, 1, even)[0]):
+        check_fails(Charm4PyError, 'not part of a section',
+                    a[N - 1].go(1, Reducer.sum, Future(), other, ret=True).get)
 
 
 def main(args):

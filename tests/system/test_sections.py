@@ -132,7 +132,7 @@ def test_random_sections_of_sections(tmp_path, npes, flags, seed):
 @pytest.mark.parametrize('body, text', [
     ('    charm.split(Array(Test, 4), 1, wrong)\n', "name 'no_such_name' is not defined"),
     ("    charm.split(Array(Test, 4), 3, sectionNo)\n", 'there are 3 sections'),
-    ("    s = charm.split(Array(Test, 4), 1, elems=[(0,)])[0]\n"
+    ("    s = Group(Test)[0:1]\n"
      "    b = Array(Test, 2)\n"
      "    b.reduceIn(Future(), s)\n    charm.sleep(60)\n", 'is not part of it'),
     ('    charm.combine(Array(Test, 2), Array(Lone, 2)).sayHi(awaitable=True).get()\n', 'sayHi'),
