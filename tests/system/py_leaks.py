@@ -127,6 +127,15 @@ def after():
     f.get()
 
 
+def grown_by(a, run):
+    """Blocks of memory that the PEs have more after ROUNDS runs than before."""
+    before = a.blocks(ret=True).get()
+    for _ in range(ROUNDS):
+        run()
+    charm.waitQD()
+    return [b - c for b, c in zip(a.blocks(ret=True).get(), before)]
+
+
 def main(args):
     a = Array(Node, 2)
     charm.awaitCreation(a)
@@ -135,13 +144,11 @@ def main(args):
         for _ in range(30):
             run()
         charm.waitQD()
-        before = a.blocks(ret=True).get()
-        for _ in range(ROUNDS):
-            run()
-        charm.waitQD()
-        grown = [b - c for b, c in zip(a.blocks(ret=True).get(), before)]
-        if max(grown) > SLACK:
-            leaks.append((name, grown))
+        grown = grown_by(a, run)
+        if max(grown) > SLACK:          # how full caches get depends on what is under way at once:
+            again = grown_by(a, run)    # a leak grows again, a cache does not
+            if max(again) > SLACK:
+                leaks.append((name, grown, again))
     print(leaks)
     exit(len(leaks))
 
