@@ -44,7 +44,6 @@ c4i_msg_drop(c4_pe *pe, c4i_msg *m)
         c4i_shared_drop(pe, m->owner);
         break;
     case C4I_MEM_INLINE:
-    case C4I_MEM_LOG:
         break;
     }
     m->mem = C4I_MEM_INLINE;
@@ -79,7 +78,7 @@ c4i_msg_keep(c4_pe *pe, c4i_msg *m)
     *kept = *m;
     if (m->mem == C4I_MEM_INLINE) {
         kept->data = kept->w.tail.bytes;
-    } else if (m->mem == C4I_MEM_RING || m->mem == C4I_MEM_LOG) {
+    } else if (m->mem == C4I_MEM_RING) {
         void *copy = c4i_realloc(NULL, m->len);
 
         memcpy(copy, m->data, m->len);

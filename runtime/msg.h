@@ -93,7 +93,6 @@ enum c4i_mem {
     C4I_MEM_RING,                           /* the transport's: done() before the next recv() */
     C4I_MEM_ARENA,                          /* the transport's: done() at any time */
     C4I_MEM_REF,                            /* data is a binding's reference */
-    C4I_MEM_LOG,                            /* shared with a broadcast log; not owned */
     C4I_MEM_SHARED                          /* one of several copies: owner counts them */
 };
 

@@ -337,7 +337,6 @@ sim_done(c4i_transport *t, c4i_msg *m)
         break;
     case C4I_MEM_INLINE:
     case C4I_MEM_REF:
-    case C4I_MEM_LOG:
     case C4I_MEM_SHARED:
         break;
     }
