@@ -53,6 +53,7 @@ c4_abort(c4_pe *pe, const char *fmt, ...)
     if (before < C4I_TELL_MOST)
         tell(pe, before == 0, fmt, ap);
     va_end(ap);
+    c4i_let_first_speak(before);
     c4i_leave(pe, 1);
 }
 

@@ -2,7 +2,7 @@
  * fault.c - the handler of fatal signals.
  *
  * It may run with any lock held and any data broken, so it calls nothing but
- * write(), sigaction() and the unwinder, on a stack of its own.  The signal
+ * write(), sigaction(), nanosleep() and the unwinder, on a stack of its own.  The signal
  * then takes its course: the launcher sees by which one the PE died.
  *
  * A second fault within the handler ends the process at once.
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fault.h"
@@ -35,6 +36,17 @@ unsigned
 c4i_failures(const c4i_fault_info *f)
 {
     return f->failures ? atomic_fetch_add(f->failures, 1) : 0;
+}
+
+/* The launcher ends the job when the first PE dies.  Let that be the one that
+ * tells most, and is slower for it. */
+void
+c4i_let_first_speak(unsigned before)
+{
+    struct timespec patience = { 2, 0 };
+
+    if (before)
+        nanosleep(&patience, NULL);
 }
 
 void
@@ -96,6 +108,7 @@ on_fatal_signal(int sig, siginfo_t *info, void *context)
         say_what(sig, info);
     if (before == 0)
         c4i_backtrace_of(STDERR_FILENO, context);
+    c4i_let_first_speak(before);
     signal(sig, SIG_DFL);
     raise(sig);                             /* pending until this returns */
 }

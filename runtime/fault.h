@@ -22,6 +22,8 @@ typedef struct c4i_fault_info {
  * one line, the others nothing. */
 enum { C4I_TELL_MOST = 8 };
 unsigned c4i_failures(const c4i_fault_info *info);
+/* A PE that failed after others gives the first time to print; a signal handler may call it. */
+void c4i_let_first_speak(unsigned before);
 
 struct c4i_text;
 /* "Worker.step of element (3, 4) of collection 2"; nothing if no entry method runs. */
