@@ -1,0 +1,17 @@
+"""What breaks in practice, over and over: C4_REPEAT times each (`make stress`: 100), and
+once more with elements that move after every message."""
+import os
+import pathlib
+
+import pytest
+
+from programs import jobs
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPEAT = int(os.environ.get('C4_REPEAT', 1))
+
+
+@pytest.mark.parametrize('program, npes', **jobs(HERE / 'programs'))
+def test_program(program, npes):
+    for _ in range(REPEAT):
+        program.run(npes)
