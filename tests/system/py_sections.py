@@ -141,9 +141,8 @@ def arrays():
         members = [(i,) for i in range(k, N - 1, 3)]
         assert parts[k].where(ret=True).get() == members
         reductions(parts[k], len(members))
-    parts[3].hit()
-    parts[0].hit(10)
-    parts[1].hit(awaitable=True).get()
+    charm.wait([parts[3].hit(awaitable=True), parts[0].hit(10, awaitable=True),
+                parts[1].hit(awaitable=True)])      # sections and arrays go different ways
     assert a.hits(ret=True).get() == [1 + 10 * (i % 3 == 0) + (i % 3 == 1)
                                       for i in range(N - 1)] + [0]
     assert parts[2].later('x', ret=True).get() == ['x'] * len(parts[2].where(ret=True).get())
