@@ -13,7 +13,8 @@ py_chare_alloc(py_class *cls, c4_chare who, enum py_kind kind, const c4_index *i
                PyObject *proxy)
 {
     PyTypeObject *type = (PyTypeObject *)cls->cls;
-    py_chare *o = (py_chare *)type->tp_alloc(type, 0);
+    /* object's, not tp_alloc(): attributes then live in the object, not in a dict */
+    py_chare *o = (py_chare *)PyBaseObject_Type.tp_new(type, cls->st->empty_tuple, NULL);
 
     if (!o)
         return NULL;

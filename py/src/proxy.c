@@ -971,8 +971,9 @@ static PyType_Slot method_slots[] = {
 
 static PyType_Spec method_spec = {
     .name = "charm4py._c4.Method", .basicsize = sizeof(py_method), .slots = method_slots,
+    /* immutable: else the interpreter's caches do not take it for a method */
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
 };
 
 int
