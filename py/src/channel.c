@@ -436,16 +436,42 @@ static PyMethodDef channel_functions[] = {
     { NULL, NULL, 0, NULL }
 };
 
+PyDoc_STRVAR(channel_doc,
+"Channel(chare, remote, local=None)\n--\n\n"
+"A stream of messages between two chares, in order and in both directions.\n\n"
+"chare is the object that makes this end (mostly self), remote the proxy of the one\n"
+"chare at the other end, which makes its end in the same way.  The n-th channel of A\n"
+"towards B and the n-th of B towards A are the two ends of one.  local is the proxy by\n"
+"which the other end knows this chare, if that is not its usual one.  Any method may make\n"
+"a channel, before the other chare exists, too; an end migrates with its chare.\n\n"
+"TypeError if chare is no chare, or remote or local are not proxies of single chares.");
+
+PyDoc_STRVAR(send_doc,
+"send($self, /, *args)\n--\n\n"
+"Sends one message that consists of args; never waits for the receiver.\n\n"
+"NumPy arrays, array.array and bytes travel as they are, all else is encoded or pickled.\n"
+"Raises what pickle raises for an argument that cannot be sent.");
+
+PyDoc_STRVAR(recv_doc,
+"recv($self, /)\n--\n\n"
+"The next message; suspends the coroutine until it is there.\n\n"
+"That is the object if one was sent, a tuple of them if several were, () if none.\n"
+"NotThreadedError outside of a coroutine.");
+
+PyDoc_STRVAR(ready_doc,
+"ready($self, /)\n--\n\n"
+"True if recv() would return at once.");
+
 static PyMethodDef channel_methods[] = {
-    { "send", (PyCFunction)(void (*)(void))channel_send, METH_FASTCALL, "send(*args)" },
-    { "recv", channel_recv, METH_NOARGS, "Suspends until the next message came." },
-    { "ready", channel_ready, METH_NOARGS, "Is there a message?" },
+    { "send", (PyCFunction)(void (*)(void))channel_send, METH_FASTCALL, send_doc },
+    { "recv", channel_recv, METH_NOARGS, recv_doc },
+    { "ready", channel_ready, METH_NOARGS, ready_doc },
     { "__reduce__", channel_reduce, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL }
 };
 
 static PyMemberDef channel_members[] = {
-    { "remote", T_OBJECT, offsetof(py_channel, remote), READONLY, "Proxy of the other end." },
+    { "remote", T_OBJECT, offsetof(py_channel, remote), READONLY, "Proxy of the chare at the other end." },
     { NULL, 0, 0, 0, NULL }
 };
 
@@ -454,7 +480,7 @@ static PyType_Slot channel_slots[] = {
     { Py_tp_new, channel_py_new },
     { Py_tp_methods, channel_methods },
     { Py_tp_members, channel_members },
-    { Py_tp_doc, "Channel(chare, remote, local=None): a stream to another chare." },
+    { Py_tp_doc, (char *)channel_doc },
     { 0, NULL }
 };
 

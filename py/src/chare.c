@@ -298,31 +298,79 @@ chare_dealloc(PyObject *self)
 }
 
 static PyMemberDef chare_members[] = {
-    { "thisIndex", T_OBJECT_EX, offsetof(py_chare, this_index), 0, "Index in the collection." },
+    { "thisIndex", T_OBJECT_EX, offsetof(py_chare, this_index), 0,
+      "Index of the member: a PE number in a group, else a tuple of ints." },
     { "thisProxy", T_OBJECT_EX, offsetof(py_chare, this_proxy), 0, "Proxy of the collection." },
     { NULL, 0, 0, 0, NULL }
 };
 
 static PyGetSetDef chare_getset[] = {
-    { "migratable", chare_migratable, NULL, "May the balancer move this element?", NULL },
+    { "migratable", chare_migratable, NULL, "May the balancer move this element? See setMigratable().", NULL },
     { "_c4_who", chare_who, NULL, NULL, NULL },
-    { "_numthreads", chare_numthreads, NULL, "Number of unfinished coroutines.", NULL },
+    { "_numthreads", chare_numthreads, NULL, "Number of coroutines of this chare that have not ended.", NULL },
     { NULL, NULL, NULL, NULL, NULL }
 };
 
+PyDoc_STRVAR(at_sync_doc,
+"AtSync($self, /)\n--\n\n"
+"Says that this element is ready for load balancing; returns at once.\n\n"
+"For elements of arrays made with useAtSync=True (AttributeError for other chares).  When\n"
+"all of them have called it, the balancer may move some, and then resumeFromSync(), which\n"
+"the class must define, is called on each.");
+
+PyDoc_STRVAR(migrate_doc,
+"migrate($self, toPe, /)\n--\n\n"
+"Moves this element of an array to PE toPe when the method that runs has ended.\n\n"
+"The attributes travel by pickle, __init__ is not called again; on arrival migrated() is,\n"
+"then what was sent meanwhile.  Mostly called through a proxy: array[i].migrate(pe).\n"
+"Charm4PyError if a coroutine of the element has not ended.");
+
+PyDoc_STRVAR(migrated_doc,
+"migrated($self, /)\n--\n\n"
+"Called on an element after it has arrived on another PE; for classes to override.");
+
+PyDoc_STRVAR(set_migratable_doc,
+"setMigratable($self, migratable, /)\n--\n\n"
+"Whether the balancer may move this element of an array; True at first.");
+
+PyDoc_STRVAR(reduce_doc,
+"reduce($self, /, callback, data=None, reducer=None, section=None)\n--\n\n"
+"Contributes data to a reduction over the collection, or over a section; does not wait.\n\n"
+"Each member contributes once to each reduction; the n-th contributions of all belong\n"
+"together.  reducer is one of Reducer (charm.reducers); numbers, and lists and arrays of\n"
+"them (by element, equally long everywhere), are reduced natively, other objects by Python.\n"
+"The result goes to callback: a Future or a method of a proxy (element, collection or\n"
+"section).  Without data or reducer the callback gets no argument (a Future gets None).\n\n"
+"AssertionError if reducer does not fit the data; Charm4PyError if it is not registered,\n"
+"or if this chare is not in section.");
+
+PyDoc_STRVAR(contribute_doc,
+"contribute($self, /, data, reducer, callback, section=None)\n--\n\n"
+"The same as reduce(callback, data, reducer, section).");
+
+PyDoc_STRVAR(allreduce_doc,
+"allreduce($self, /, data=None, reducer=None, section=None)\n--\n\n"
+"A reduction whose result every member gets: returns a Future of it.\n\n"
+"self.allreduce().get() is a barrier.  Coroutines only (NotThreadedError); else as reduce().");
+
+PyDoc_STRVAR(flush_doc,
+"__flush_wait_queues__($self, /)\n--\n\n"
+"Tests the conditions of @when and self.wait() now.\n\n"
+"Needed only with charm.options.auto_flush_wait_queues = False.");
+
 static PyMethodDef chare_methods[] = {
-    { "AtSync", chare_at_sync, METH_NOARGS, "Ready for load balancing." },
-    { "migrate", chare_migrate, METH_O, "migrate(toPe): moves this element." },
-    { "migrated", chare_default_hook, METH_NOARGS, "Called after the element arrived on a PE." },
-    { "setMigratable", chare_set_migratable, METH_O, "setMigratable(bool)" },
+    { "AtSync", chare_at_sync, METH_NOARGS, at_sync_doc },
+    { "migrate", chare_migrate, METH_O, migrate_doc },
+    { "migrated", chare_default_hook, METH_NOARGS, migrated_doc },
+    { "setMigratable", chare_set_migratable, METH_O, set_migratable_doc },
     { "reduce", (PyCFunction)(void (*)(void))chare_reduce, METH_VARARGS | METH_KEYWORDS,
-      "reduce(callback, data=None, reducer=None, section=None)" },
+      reduce_doc },
     { "contribute", (PyCFunction)(void (*)(void))chare_contribute, METH_VARARGS | METH_KEYWORDS,
-      "contribute(data, reducer, callback, section=None)" },
+      contribute_doc },
     { "allreduce", (PyCFunction)(void (*)(void))chare_allreduce, METH_VARARGS | METH_KEYWORDS,
-      "allreduce(data=None, reducer=None, section=None) -> Future" },
+      allreduce_doc },
     { "_wait", chare_wait, METH_O, NULL },
-    { "__flush_wait_queues__", chare_flush, METH_NOARGS, "Tests what waits for conditions." },
+    { "__flush_wait_queues__", chare_flush, METH_NOARGS, flush_doc },
     { NULL, NULL, 0, NULL }
 };
 

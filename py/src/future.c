@@ -505,17 +505,46 @@ static PyMethodDef future_functions[] = {
     { NULL, NULL, 0, NULL }
 };
 
+PyDoc_STRVAR(future_doc,
+"Future(num_vals=1, store=False)\n--\n\n"
+"A place for a value, or for num_vals values, that will be sent later.\n\n"
+"Made by a coroutine (NotThreadedError elsewhere).  It can be passed to any chare as an\n"
+"argument, and is a callback of reductions and of charm.startQD().  Whoever has it may\n"
+"send to it, also by calling it: f(value).  The values come to the PE that made it, and\n"
+"get() works there only.  store is accepted and means nothing.\n\n"
+"ValueError if num_vals is less than 1.  A value too many ends the job with an error.");
+
+PyDoc_STRVAR(get_doc,
+"get($self, /)\n--\n\n"
+"The value, or the list of the num_vals values in the order in which they came.\n\n"
+"Suspends the coroutine until all are there; later calls return the same at once.\n"
+"If an exception was sent (a called method failed, say), it is raised here, with the\n"
+"traceback of where it came from as exc.remote_stacktrace == (PE, text).\n"
+"NotThreadedError outside of a coroutine.");
+
+PyDoc_STRVAR(send_doc,
+"send($self, value=None, /)\n--\n\n"
+"Sends a value; from any PE, in any method, also from another thread.  Does not wait.");
+
+PyDoc_STRVAR(ready_doc,
+"ready($self, /)\n--\n\n"
+"True if all values are there, so that get() would return at once.");
+
+PyDoc_STRVAR(wait_ready_doc,
+"waitReady($self, /)\n--\n\n"
+"Suspends the coroutine until all values are there; returns and raises none of them.");
+
 static PyMethodDef future_methods[] = {
-    { "get", future_get, METH_NOARGS, "Suspends until the values came; returns or raises." },
-    { "send", (PyCFunction)(void (*)(void))future_send, METH_FASTCALL, "send(value=None)" },
-    { "ready", future_is_ready, METH_NOARGS, "Have all values come?" },
-    { "waitReady", future_wait_ready, METH_NOARGS, "Suspends until the values came." },
+    { "get", future_get, METH_NOARGS, get_doc },
+    { "send", (PyCFunction)(void (*)(void))future_send, METH_FASTCALL, send_doc },
+    { "ready", future_is_ready, METH_NOARGS, ready_doc },
+    { "waitReady", future_wait_ready, METH_NOARGS, wait_ready_doc },
     { "__reduce__", future_reduce, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL }
 };
 
 static PyGetSetDef future_getset[] = {
-    { "fid", future_fid, NULL, "Number of the future.", NULL },
+    { "fid", future_fid, NULL, "A number that names the future in the whole job.", NULL },
     { NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -528,7 +557,7 @@ static PyType_Slot future_slots[] = {
     { Py_tp_hash, future_hash },
     { Py_tp_methods, future_methods },
     { Py_tp_getset, future_getset },
-    { Py_tp_doc, "Future(num_vals=1): a value, or several, that will be sent." },
+    { Py_tp_doc, (char *)future_doc },
     { 0, NULL }
 };
 

@@ -648,23 +648,57 @@ proxy_insert(PyObject *self, PyObject *args, PyObject *kw)
 
 static PyGetSetDef proxy_getset[] = {
     { "issec", proxy_get, NULL, "True for sections.", (void *)ATTR_ISSEC },
-    { "section", proxy_get, NULL, "What names the section on all PEs.", (void *)ATTR_SECTION },
-    { "gid", proxy_get, NULL, "Number of the group.", (void *)ATTR_GID },
-    { "aid", proxy_get, NULL, "Number of the array.", (void *)ATTR_AID },
-    { "cid", proxy_get, NULL, "Number of the chare.", (void *)ATTR_CID },
-    { "ndims", proxy_get, NULL, "Number of dimensions.", (void *)ATTR_NDIMS },
-    { "elemIdx", proxy_get, NULL, "Index of the element.", (void *)ATTR_ELEMIDX },
+    { "section", proxy_get, NULL, "What names the section on all PEs, hashable; sections only.", (void *)ATTR_SECTION },
+    { "gid", proxy_get, NULL, "Number of the group; groups only.", (void *)ATTR_GID },
+    { "aid", proxy_get, NULL, "Number of the array; arrays and single chares only.", (void *)ATTR_AID },
+    { "cid", proxy_get, NULL, "Number of the chare; entry chares only.", (void *)ATTR_CID },
+    { "ndims", proxy_get, NULL, "Number of dimensions; arrays only.", (void *)ATTR_NDIMS },
+    { "elemIdx", proxy_get, NULL, "Index of the element; () of a whole array, -1 of a whole group.", (void *)ATTR_ELEMIDX },
     { NULL, NULL, NULL, NULL, NULL }
 };
+
+PyDoc_STRVAR(proxy_doc,
+"Refers to a chare, to a collection of chares or to a section of some; travels anywhere.\n\n"
+"proxy.method(*args, awaitable=False, ret=False, **kwargs) calls the method of the chare, or\n"
+"of all chares, by a message, and returns None at once.  With ret=True it returns a Future\n"
+"of the return value (of the list of them, by index, for several chares); with\n"
+"awaitable=True one that is there when all have run.  Both need a coroutine.\n\n"
+"group[pe], array[i], array[i, j] refer to one member; group[a:b:c], array[a:b, c:d] to a\n"
+"section.  Proxies of the same target are equal on all PEs, and hashable.");
+
+PyDoc_STRVAR(bound_doc,
+"A method of a proxy: calling it sends a message.\n\n"
+"method(*args, awaitable=False, ret=False, **kwargs); it may also be sent to others, and is\n"
+"a callback of reductions and of charm.startQD().");
+
+PyDoc_STRVAR(local_branch_doc,
+"ckLocalBranch($self, /)\n--\n\n"
+"The member of the group on this PE, itself; None if there is none.");
+
+PyDoc_STRVAR(local_doc,
+"ckLocal($self, /)\n--\n\n"
+"The chare itself if it is on this PE now, else None.\n\n"
+"Of a group's proxy: its member here.  It may migrate later: do not keep it.");
+
+PyDoc_STRVAR(insert_doc,
+"ckInsert($self, /, index, args=[], onPE=-1, useAtSync=False)\n--\n\n"
+"Adds an element with this index to an array, from any PE.\n\n"
+"args are the arguments of its constructor, onPE is where it is made (-1: the array's map\n"
+"decides).  Broadcasts and reductions count on all elements after ckDoneInserting().\n\n"
+"AssertionError if index has the wrong number of dimensions.");
+
+PyDoc_STRVAR(done_inserting_doc,
+"ckDoneInserting($self, /)\n--\n\n"
+"Says, once, that all elements of this array have been inserted.");
 
 static PyMethodDef proxy_methods[] = {
     { "__reduce__", proxy_reduce, METH_NOARGS, NULL },
     { "_take_created", proxy_created, METH_NOARGS, "The creation future, once." },
-    { "ckLocalBranch", proxy_local, METH_NOARGS, "The member on this PE." },
-    { "ckLocal", proxy_local, METH_NOARGS, "The element, if it is on this PE; else None." },
+    { "ckLocalBranch", proxy_local, METH_NOARGS, local_branch_doc },
+    { "ckLocal", proxy_local, METH_NOARGS, local_doc },
     { "ckInsert", (PyCFunction)(void (*)(void))proxy_insert, METH_VARARGS | METH_KEYWORDS,
-      "ckInsert(index, args=[], onPE=-1, useAtSync=False): adds an element." },
-    { "ckDoneInserting", py_done_inserting, METH_NOARGS, "All elements are inserted." },
+      insert_doc },
+    { "ckDoneInserting", py_done_inserting, METH_NOARGS, done_inserting_doc },
     { NULL, NULL, 0, NULL }
 };
 
@@ -676,7 +710,7 @@ static PyType_Slot proxy_slots[] = {
     { Py_mp_subscript, proxy_subscript },
     { Py_tp_getset, proxy_getset },
     { Py_tp_methods, proxy_methods },
-    { Py_tp_doc, "Refers to a chare or a collection of chares." },
+    { Py_tp_doc, (char *)proxy_doc },
     { 0, NULL }
 };
 
@@ -926,8 +960,8 @@ static PyMemberDef bound_members[] = {
 };
 
 static PyGetSetDef bound_getset[] = {
-    { "ep", bound_ep, NULL, "Number of the entry method.", NULL },
-    { "__name__", bound_name, NULL, NULL, NULL },
+    { "ep", bound_ep, NULL, "Number of the entry method in its class.", NULL },
+    { "__name__", bound_name, NULL, "Name of the method.", NULL },
     { NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -945,7 +979,7 @@ static PyType_Slot bound_slots[] = {
     { Py_tp_members, bound_members },
     { Py_tp_getset, bound_getset },
     { Py_tp_methods, bound_methods },
-    { Py_tp_doc, "An entry method of a proxy; calling it sends a message." },
+    { Py_tp_doc, (char *)bound_doc },
     { 0, NULL }
 };
 
