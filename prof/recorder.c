@@ -451,7 +451,7 @@ prof_object(void *ctx, enum c4i_object_event what, c4_chare who, const c4_index 
         p->totals->created++;
     else if (what == C4I_OBJ_ARRIVED)
         p->totals->arrived++;
-    else {
+    else if (what == C4I_OBJ_LEFT) {
         p->totals->left++;
         p->totals->left_bytes += nbytes;
     }

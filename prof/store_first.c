@@ -108,6 +108,10 @@ take_object(c4i_store *s, c4i_source *src, const c4i_rec_object *r, const c4i_re
         o->created = (int64_t)when;
         return C4_OK;
     }
+    if (r->what == C4I_OBJ_DESTROYED) {
+        o->destroyed = (int64_t)when;
+        return C4_OK;
+    }
     if (!c4i_room(&s->moves, &s->capmoves, s->nmoves, sizeof(*s->moves)))
         return C4_ENOMEM;
     s->moves[s->nmoves++] = (c4i_seen_move){

@@ -297,7 +297,7 @@ c4i_store_object(c4i_store *s, uint32_t coll, uint64_t elem)
     s->capobject = (uint32_t)cap;
     s->object[s->nobject++] = (c4i_seen_object){
         .elem = elem, .coll = coll, .home = C4I_NULL, .created_pe = C4I_NULL,
-        .created = C4I_NULL
+        .created = C4I_NULL, .destroyed = C4I_NULL
     };
     return id;
 }
@@ -363,7 +363,7 @@ write_objects(c4i_store *s)
             && c->rec.coll_kind != C4_KIND_SINGLE)
             text = join(idx, sizeof(idx), 1, &linear);
         e = c4i_put(s->db, &put, "object", "iiisiiii", (int64_t)i + 1, (int64_t)o->coll,
-                    linear, text, o->home, o->created_pe, o->created, C4I_NULL);
+                    linear, text, o->home, o->created_pe, o->created, o->destroyed);
     }
     sqlite3_finalize(put);
     return e;

@@ -64,7 +64,7 @@ typedef struct c4i_seen_object {
     uint32_t coll;
     int      ndims;                         /* 0: index not known */
     int64_t  at[C4_MAXDIMS];
-    int64_t  home, created_pe, created;     /* C4I_NULL: not known */
+    int64_t  home, created_pe, created, destroyed;  /* C4I_NULL: not known, or not at all */
 } c4i_seen_object;
 
 typedef struct c4i_seen_move {              /* one end of a migration */

@@ -595,16 +595,31 @@ plan_bcast(c4_pe *pe, c4i_coll *c, uint64_t b)
     c4i_task_add(pe, t, b - 1);
 }
 
-/* Insertions issued here that take part in b; call before bseen becomes b. */
+/* An element with that `seen` was inserted by this PE (n 1) or ended on it (-1). */
+void
+c4i_issued_add(c4i_coll *c, int64_t n, uint64_t seen)
+{
+    c->nissued += n;
+    if (seen <= c->bseen)
+        return;
+    if (c->nahead == c->ahead_cap) {
+        c->ahead_cap = c->ahead_cap ? c->ahead_cap * 2 : 4;
+        c->ahead = c4i_realloc(c->ahead, c->ahead_cap * sizeof(*c->ahead));
+    }
+    c->ahead[c->nahead++] = (c4i_ahead){ seen, n };
+}
+
+/* Elements born here so, less those that ended here, that take part in b; call
+ * before bseen becomes b. */
 static int64_t
 issued_before(c4i_coll *c, uint64_t b)
 {
-    int64_t n = (int64_t)c->nissued;
+    int64_t n = c->nissued;
 
     for (size_t i = 0; i < c->nahead; )
-        if (c->ahead[i] >= b) {
-            n--;
-            if (c->ahead[i] == b) {         /* from b + 1 on it is like the others */
+        if (c->ahead[i].seen >= b) {
+            n -= c->ahead[i].n;
+            if (c->ahead[i].seen == b) {    /* from b + 1 on it is like the others */
                 c->ahead[i] = c->ahead[--c->nahead];
                 continue;
             }

@@ -359,6 +359,13 @@ C4_API c4_err c4_set_migratable(c4_pe *pe, bool migratable);
 /* The running element's load by the program's own measure, in any unit, until
  * set again; used under +LBLoad user. */
 C4_API c4_err c4_set_load(c4_pe *pe, double load);
+/* Destroys the running element after its entry method has returned (and after
+ * the broadcasts that its PE has seen).  What is sent to it later is dropped; a
+ * future that waits for such a call gets data NULL, and c4_error() says why.  It
+ * counts as a member of the reduction, and of the AtSync round, that it owes
+ * next, without data.  Its index cannot be used again.  C4_ESTATE: members of
+ * groups and sections, elements that wait in AtSync. */
+C4_API c4_err c4_destroy(c4_pe *pe);
 /* The running element is ready for balancing; its type's resume() runs when
  * all such elements have called and the balancer is done. */
 C4_API c4_err c4_at_sync(c4_pe *pe);

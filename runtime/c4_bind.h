@@ -113,7 +113,8 @@ C4_API c4_err c4_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov,
 /* The present call's result, instead of c4_finish(). */
 C4_API c4_err c4_replyv(c4_pe *pe, const struct iovec *iov, int niov, bool is_error);
 
-/* What futures of bindings get: flags tell errors from values. */
+/* What futures of bindings get: flags tell errors from values.  An empty error:
+ * the element that was called had been destroyed. */
 enum { C4_VALUE_ERROR = 1, C4_VALUE_RESULTS = 2, C4_VALUE_EMPTY = 4 };
 typedef c4_err (*c4_bind_future_fn)(c4_pe *pe, void *arg, const c4_call *value, unsigned flags);
 C4_API c4_future c4_bind_future(c4_pe *pe, uint32_t nvalues, c4_bind_future_fn fn, void *arg);
@@ -165,6 +166,7 @@ C4_API c4_err c4_reduce_section_for(c4_pe *pe, c4_chare who, c4_section section,
                                     const c4_callback *cb);
 C4_API c4_err c4_at_sync_for(c4_pe *pe, c4_chare who);
 C4_API c4_err c4_migrate_for(c4_pe *pe, c4_chare who, uint32_t to_pe);
+C4_API c4_err c4_destroy_for(c4_pe *pe, c4_chare who);
 C4_API c4_err c4_set_migratable_for(c4_pe *pe, c4_chare who, bool migratable);
 C4_API bool c4_is_migratable(c4_pe *pe, c4_chare who);
 C4_API c4_index c4_index_of(c4_pe *pe, c4_chare chare);

@@ -365,7 +365,7 @@ c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cau
         c4i_after_execution(pe, e);         /* deferred: e may be gone, see c4_unhold() */
 }
 
-/* The element may leave now: nothing of it is on any stack.  But not before it
+/* The element may leave, or end, now: nothing of it is on any stack.  But not before it
  * has executed what this PE has seen (B1): this PE may have promised its low
  * already.  The task that makes it catch up comes back here. */
 void
@@ -376,7 +376,9 @@ c4i_after_execution(c4_pe *pe, c4i_elem *e)
     if (e->seen < e->coll->bseen)
         return;
     e->move_to = C4I_NOPE;
-    if (pe->exit == C4I_RUNNING && to != pe->me)
+    if (pe->exit == C4I_RUNNING && to == C4I_GONE)
+        c4i_end(pe, e);
+    else if (pe->exit == C4I_RUNNING && to != pe->me)
         c4i_move(pe, e, to, e->move_why);
 }
 
@@ -651,6 +653,8 @@ c4_migrate_for(c4_pe *pe, c4_chare who, uint32_t to_pe)
     if (!e->coll->type->pup)
         return c4_fail(pe, C4_ESTATE, "chares of type %s cannot migrate: they have no pup",
                        e->coll->type->name);
+    if (e->move_to == C4I_GONE)
+        return c4_fail(pe, C4_ESTATE, "this element is to be destroyed, it cannot migrate");
     e->move_to = to_pe;
     e->move_why = C4I_WHY_USER;
     return C4_OK;
@@ -660,6 +664,29 @@ c4_err
 c4_migrate(c4_pe *pe, uint32_t to_pe)
 {
     return c4_migrate_for(pe, c4_self(pe), to_pe);
+}
+
+c4_err
+c4_destroy_for(c4_pe *pe, c4_chare who)
+{
+    c4i_elem *e = need_local(pe, who, "c4_destroy()");
+
+    if (!e)
+        return C4_EREMOTE;
+    if (e->coll->kind == C4_KIND_GROUP)
+        return c4_fail(pe, C4_ESTATE, "members of a group cannot be destroyed");
+    if (e->nsmark)
+        return c4_fail(pe, C4_ESTATE, "members of a section cannot be destroyed");
+    if (e->waiting)
+        return c4_fail(pe, C4_ESTATE, "an element that waits in AtSync cannot be destroyed");
+    e->move_to = C4I_GONE;
+    return C4_OK;
+}
+
+c4_err
+c4_destroy(c4_pe *pe)
+{
+    return c4_destroy_for(pe, c4_self(pe));
 }
 
 c4_err

@@ -158,6 +158,12 @@ c4_future_sendv_flags(c4_pe *pe, c4_future future, const struct iovec *iov, int 
     return C4_OK;
 }
 
+void
+c4i_future_lost(c4_pe *pe, c4_future future)
+{
+    c4_future_sendv_flags(pe, future, NULL, 0, C4_VALUE_ERROR | C4_VALUE_EMPTY);
+}
+
 c4_err
 c4_future_sendv(c4_pe *pe, c4_future future, const struct iovec *iov, int niov)
 {
@@ -197,6 +203,16 @@ c4_future_send_ref(c4_pe *pe, c4_future future, void *ref, const c4_binding *bin
     return C4_OK;
 }
 
+/* A plain future's function has no flags: data NULL is an error, of that text. */
+static c4_err
+give_value(c4_pe *pe, const c4i_future *it, const c4i_msg *m)
+{
+    if (!(m->w.flags & C4I_F_ERROR && m->w.flags & C4I_F_EMPTY))
+        return it->fn(pe, it->arg, m->data, m->len);
+    c4_fail(pe, C4_ENOENT, "the element called was destroyed");
+    return it->fn(pe, it->arg, NULL, 0);
+}
+
 /* The value reaches its future; the message is processed after that. */
 void
 c4i_on_future(c4_pe *pe, c4i_msg *m)
@@ -227,7 +243,7 @@ c4i_on_future(c4_pe *pe, c4i_msg *m)
         }
         err = it.bind(pe, it.arg, &call, flags);
     } else {
-        err = it.fn(pe, it.arg, m->data, m->len);
+        err = give_value(pe, &it, m);
     }
     pe->cur = NULL;
     c4i_user_error(pe, err);

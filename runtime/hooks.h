@@ -38,7 +38,8 @@ typedef struct c4i_sent {                   /* a message was sent by the running
 enum c4i_activity { C4I_ACT_IDLE, C4I_ACT_LB, C4I_ACT_MIGRATE_OUT, C4I_ACT_MIGRATE_IN,
                     C4I_ACT_REDUCE, C4I_NACTIVITIES };
 
-enum c4i_object_event { C4I_OBJ_CREATED, C4I_OBJ_LEFT, C4I_OBJ_ARRIVED };
+enum c4i_object_event { C4I_OBJ_CREATED, C4I_OBJ_LEFT, C4I_OBJ_ARRIVED,
+                        C4I_OBJ_DESTROYED };
 enum { C4I_WHY_LB, C4I_WHY_USER };          /* of a migration */
 
 typedef struct c4i_recorder {
@@ -50,7 +51,8 @@ typedef struct c4i_recorder {
     void (*activity)(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end);
     void (*type)(void *ctx, uint16_t type_no, const c4_type *type);
     void (*collection)(void *ctx, c4_coll coll, const c4_coll_info *info);
-    /* peer: where it came from or goes to; nbytes: packed size, 0 if unknown */
+    /* index, home: of C4I_OBJ_CREATED, else NULL and no PE; peer: where it came
+     * from or goes to; nbytes: packed size, 0 if unknown */
     void (*object)(void *ctx, enum c4i_object_event what, c4_chare who, const c4_index *index,
                    uint32_t home, uint32_t peer, uint64_t nbytes, int why, uint64_t when);
     void (*log)(void *ctx, int level, const char *text);

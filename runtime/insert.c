@@ -36,10 +36,8 @@ birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
     } else {
         c->nissued_main++;                  /* owes all, told by the wave that closes */
     }
-    if (h->seen > c->bseen)
-        c4i_push_u64(&c->ahead, &c->nahead, &c->ahead_cap, h->seen);
     c4i_unacked_add(c, h->seen);
-    c->nissued++;
+    c4i_issued_add(c, 1, h->seen);
     return C4_OK;
 }
 
@@ -158,6 +156,9 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     loc = c4i_table_find(&c->table, m->w.elem);
     if (loc && loc->ep) {
         index_text(&h.index, text, sizeof(text));
+        if (loc->pe == C4I_GONE)
+            c4_abort(pe, "element (%s) of %s was destroyed: its index cannot be used again", text,
+                     c->type->name);
         if (loc->elem && loc->elem->index.n && !same_index(&loc->elem->index, &h.index))
             c4_abort(pe, "indexes of an array clash: (%s) has the key of another element", text);
         c4_abort(pe, "element (%s) of %s is inserted twice", text, c->type->name);

@@ -2,9 +2,10 @@
  * location.c - where elements are, and how messages and elements get there [1].
  *
  * States of an element: here (local on one PE), in flight (inside exactly one
- * MIGRATE or CTOR message).  Who knows of it: its home always has a record;
- * a PE it left has a forwarding entry; a PE that sent to it may have a cached
- * one.  All are c4i_loc entries with a location epoch.
+ * MIGRATE or CTOR message), destroyed (one departure more, to C4I_GONE).  Who
+ * knows of it: its home always has a record; a PE it left has a forwarding
+ * entry; a PE that sent to it may have a cached one.  All are c4i_loc entries
+ * with a location epoch.
  *
  * I1  An entry's (pe, ep) changes only to a larger ep.
  * I2  What an entry or a message names is a fact: the element was, is or will
@@ -41,6 +42,21 @@ count_hop(c4i_msg *m)
         m->w.hops++;
 }
 
+/* A call to an element that was destroyed: whoever waits for it is told. */
+static void
+dead_letter(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    if (m->w.entry == C4I_ENTRY_JOIN)
+        c4_abort(pe, "a section with element %llu of %s, which was destroyed",
+                 (unsigned long long)m->w.elem, c->type->name);
+    if (m->w.flags & C4I_F_WANT)
+        c4i_future_lost(pe, m->w.call);
+    pe->ndead++;
+    if (m->w.flags & C4I_F_COUNTED)
+        pe->processed++;
+    c4i_msg_drop(pe, m);
+}
+
 /* Send, arrival, re-route of parked, popped from the queue: all come here. */
 void
 c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
@@ -58,6 +74,10 @@ c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     loc = c4i_table_find(&c->table, m->w.elem);
     if (loc && loc->elem) {
         c4i_deliver(pe, loc->elem, m);
+        return;
+    }
+    if (loc && loc->pe == C4I_GONE) {
+        dead_letter(pe, c, m);
         return;
     }
     if (loc && loc->ep > m->w.ep && loc->pe != pe->me) {
@@ -106,7 +126,7 @@ static uint32_t
 first_hop(c4_pe *pe, c4i_coll *c, c4i_loc *loc, c4i_wire *w)
 {
     w->ep = 0;
-    if (loc->elem)
+    if (loc->elem || loc->pe == C4I_GONE)
         return pe->me;
     if (loc->ep && loc->pe != pe->me) {
         w->ep = loc->ep;
@@ -415,7 +435,7 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
     w.ep = e->ep;
     c4i_post_data(pe, to, &w, b->data, b->len);
     if (pe->has_rec && pe->rec.object)
-        pe->rec.object(pe->rec.ctx, C4I_OBJ_LEFT, c4i_chare_of(e), NULL, 0, to, e->nbytes, why,
+        pe->rec.object(pe->rec.ctx, C4I_OBJ_LEFT, c4i_chare_of(e), NULL, C4I_NOPE, to, e->nbytes, why,
                        c4i_ticks(&pe->clock));
     if (c->kind == C4_KIND_ARRAY)
         c4i_unacked_add(c, e->seen);
@@ -438,6 +458,52 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
         pe->rec.activity(pe->rec.ctx, C4I_ACT_MIGRATE_OUT, begin, c4i_ticks(&pe->clock));
     if (b->cap > KEEP_SCRATCH)
         c4_buf_release(b);
+}
+
+/* Its messages that came early will never be in their turn. */
+static void
+end_early(c4_pe *pe, c4i_elem *e)
+{
+    for (c4i_early *from = e->early; from; from = from->next)
+        for (c4i_msg *m; (m = c4i_queue_pop(&from->queue)); c4i_msg_free(pe, m))
+            dead_letter(pe, e->coll, m);
+}
+
+/* One departure more, to nowhere.  What it owes to reductions and to AtSync is
+ * settled by records; by B1 it took part in exactly the broadcasts up to seen. */
+void
+c4i_end(c4_pe *pe, c4i_elem *e)
+{
+    c4i_coll *c = e->coll;
+    c4i_wire home = c4i_wire_for(C4I_HOME, c->id);
+    c4i_loc *loc = c4i_table_find(&c->table, e->key);
+
+    e->ep++;
+    if (pe->has_rec && pe->rec.object)
+        pe->rec.object(pe->rec.ctx, C4I_OBJ_DESTROYED, c4i_chare_of(e), NULL, C4I_NOPE, pe->me, 0,
+                       C4I_WHY_USER, c4i_ticks(&pe->clock));
+    if (c->kind == C4_KIND_ARRAY) {
+        c4i_red_end(&c->red, &e->red);
+        c4i_issued_add(c, -1, e->seen);
+    }
+    if (e->at_sync && pe->has_lb)
+        c4i_red_end(&pe->sync, &e->sync);
+    c4i_elem_unlink(pe, e);
+    c4i_sync_left(pe, e);
+    loc->elem = NULL;
+    loc->pe = C4I_GONE;
+    loc->ep = e->ep;
+    home.elem = e->key;
+    home.ep = e->ep;
+    home.entry = C4I_HOME_GONE;
+    if (c4i_home(pe, c, e->key) != pe->me)
+        c4i_post_data(pe, c4i_home(pe, c, e->key), &home, NULL, 0);
+    end_early(pe, e);
+    if (c->type->destroy)
+        c->type->destroy(pe, e->obj);
+    c4i_elem_free(pe, e);
+    c4i_red_check(pe, &c->red);
+    c4i_red_check(pe, &pe->sync);
 }
 
 static void
@@ -555,7 +621,7 @@ c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         c4i_post_data(pe, m->w.src, &ack, NULL, 0);
     }
     if (pe->has_rec && pe->rec.object)
-        pe->rec.object(pe->rec.ctx, C4I_OBJ_ARRIVED, c4i_chare_of(e), NULL, 0, m->w.src,
+        pe->rec.object(pe->rec.ctx, C4I_OBJ_ARRIVED, c4i_chare_of(e), NULL, C4I_NOPE, m->w.src,
                        e->nbytes, (int)t.why, c4i_ticks(&pe->clock));
     c4i_red_check(pe, &c->red);
     c4i_sections_check(pe, e->smark, e->nsmark);

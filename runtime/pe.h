@@ -28,6 +28,7 @@
 
 #define C4I_INF UINT64_MAX
 #define C4I_NOPE UINT32_MAX
+#define C4I_GONE (UINT32_MAX - 1)           /* where a destroyed element is */
 
 typedef struct c4i_coll c4i_coll;
 typedef struct c4i_section c4i_section;
@@ -38,7 +39,7 @@ typedef struct c4i_elem c4i_elem;
 
 /* All that a PE knows of one element.  Invariant I1: (pe, ep) changes only to
  * a larger ep.  ep 0: no knowledge; the entry is there for nsent or wait, and
- * pe is the element's home, or C4I_NOPE. */
+ * pe is the element's home, or C4I_NOPE.  pe C4I_GONE: it was destroyed. */
 typedef struct c4i_loc {
     uint64_t  key;
     c4i_elem *elem;                         /* NULL: not here */
@@ -97,6 +98,7 @@ typedef struct c4i_part {
     uint16_t    reducer;
     uint32_t    ngen;                       /* length of births and claims */
     uint32_t   *births, *claims;            /* by generation */
+    uint32_t    deaths;                     /* of count: they owe no more */
     c4_callback cb;
     c4_buf      data;
 } c4i_part;
@@ -129,6 +131,13 @@ typedef struct c4i_red {
 
 /* ---- Broadcasts (broadcast.c) [2, 6] -------------------------------------- */
 
+/* An element inserted by this PE (n 1), or destroyed on it (n -1), that is
+ * ahead of what this PE has seen. */
+typedef struct c4i_ahead {
+    uint64_t seen;
+    int64_t  n;
+} c4i_ahead;
+
 /* One broadcast as this PE keeps it; number 0 is the creation. */
 typedef struct c4i_bcast {
     uint64_t  b;
@@ -148,7 +157,7 @@ typedef struct c4i_comp {
     bool     reported;                      /* the primary report has gone up */
     uint32_t running;                       /* executions begun here and not finished; +1 while starting */
     uint32_t nheard;                        /* primary reports from children */
-    int64_t  issued;                        /* insertions that took place before b, this subtree */
+    int64_t  issued;                        /* insertions before b, less deaths, this subtree */
     uint64_t count;                         /* executions finished, this subtree */
     uint32_t nprimary;                      /* root: PEs heard */
     c4_buf   results;
@@ -192,13 +201,14 @@ struct c4i_coll {
     c4i_bag  unacked;                     /* `seen` of elements sent away and not acknowledged */
     uint32_t   ntasks;                      /* tasks of this collection that will execute broadcasts */
     uint64_t   task_low;                    /* ... all numbers above this may still be needed */
-    uint64_t  *ahead;                       /* birth numbers of insertions beyond bseen */
+    c4i_ahead *ahead;                       /* with seen beyond bseen */
     size_t     nahead, ahead_cap;
     c4i_comp **comp;                        /* hash by number; chained */
     size_t     ncomp, comp_mask;
 
     /* insertions */
-    uint64_t   nissued;                     /* c4_insert() calls on this PE */
+    int64_t    nissued;                     /* c4_insert() calls on this PE, less elements
+                                             * destroyed here */
     uint64_t   nissued_main;                /* ... not by an element of the array */
     uint32_t   close_heard;
     uint64_t   close_sum;
@@ -283,7 +293,7 @@ struct c4i_elem {
     c4i_elem  *prev, *next;
     uint32_t   ep;
     uint32_t   held;                        /* unfinished coroutines */
-    uint32_t   move_to;                     /* pending migration, C4I_NOPE: none */
+    uint32_t   move_to;                     /* pending migration, C4I_NOPE: none; C4I_GONE: its end */
     uint8_t    move_why;
     bool       migratable, at_sync, waiting;
     bool       resuming;                    /* a task will end its waiting */
@@ -351,7 +361,6 @@ struct c4i_task {
     uint64_t  b, lo, hi;
     uint64_t *key;
     size_t    n, at;
-    c4i_elem *elem;
 };
 
 /* ---- Futures, timers -------------------------------------------------------- */
@@ -391,6 +400,7 @@ struct c4_pe {
     c4i_msg       *cur;                     /* message whose data is being used, until released */
     bool           yield, timing, want_sent;
     enum c4i_exit_state exit;
+    uint64_t       ndead;                   /* calls to elements that had been destroyed */
     uint64_t       created, processed;      /* [4] */
     uint64_t       nrun;                    /* executions */
     uint32_t       trace;                   /* last trace number given */
@@ -433,6 +443,7 @@ struct c4_pe {
     bool           sync_closing, sync_closed;
     uint32_t       sync_heard;
     uint64_t       sync_sum, sync_round;
+    uint64_t       sync_deaths;             /* root: in rounds that are over */
     c4_buf         sync_pes;                /* c4i_lb_pe of this subtree */
     uint64_t       lb_begin, lb_idle, lb_busy, lb_background;
 
@@ -596,6 +607,7 @@ void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 
 /* ---- location.c ---- */
 enum { C4I_HOPS_UNSENT = 255 };             /* of a call that has no order number yet */
+enum { C4I_HOME_HERE, C4I_HOME_GONE };      /* c4i_wire.entry of HOME: it is at src; it was destroyed */
 void c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 /* Gives a new message for element w->elem its order number and epoch; returns
@@ -606,6 +618,8 @@ void c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep);
 void c4i_reroute(c4_pe *pe, c4i_loc *loc);
 void c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why);
 void c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m);
+/* e is destroyed; nothing of it is running, and it has caught up. */
+void c4i_end(c4_pe *pe, c4i_elem *e);
 
 /* ---- broadcast.c ---- */
 void c4i_on_breq(c4_pe *pe, c4i_coll *c, c4i_msg *m);
@@ -616,6 +630,7 @@ void c4i_on_bdone(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 /* One broadcast that e has not executed; false: none. */
 bool c4i_catch_up(c4_pe *pe, c4i_elem *e);
 void c4i_unacked_add(c4i_coll *c, uint64_t seen);
+void c4i_issued_add(c4i_coll *c, int64_t n, uint64_t seen);
 void c4i_low_check(c4_pe *pe, c4i_coll *c);
 void c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low);
 void c4i_task_end(c4_pe *pe, c4i_task *t);              /* unlinks, keeps the struct */
@@ -635,6 +650,8 @@ void c4i_red_step(c4i_red *r, uint64_t made);
 void c4i_red_check(c4_pe *pe, c4i_red *r);
 void c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t reducer,
                         const void *data, size_t len, const c4_callback *cb);
+/* e has ended: its record stands for the contribution that it owes. */
+void c4i_red_end(c4i_red *r, const c4i_mark *mark);
 void c4i_on_red(c4_pe *pe, c4i_red *r, c4i_msg *m);
 void c4i_parts_take(c4i_parts *p, c4i_part *out);       /* the first one */
 void c4i_part_release(c4i_part *p);
@@ -704,6 +721,7 @@ void c4i_sync_local_check(c4_pe *pe);
 
 /* ---- future.c, timer.c, exit.c, sched.c ---- */
 void c4i_on_future(c4_pe *pe, c4i_msg *m);
+void c4i_future_lost(c4_pe *pe, c4_future future);      /* who would send the value is gone */
 c4_err c4i_check_future(c4_pe *pe, c4_future future);   /* 0 is none, and fine */
 void c4i_futures_release(c4_pe *pe);
 void c4i_posted_run(c4_pe *pe);                         /* values from other threads */

@@ -10,6 +10,8 @@
  * Contributions are counted by generation: 0 are the members known from the
  * start, g + 1 those inserted by generation g since its last contribution;
  * births come with the inserter's contribution, claims with the child's.
+ * What an element that is destroyed owes next, a record without data settles:
+ * it is counted, and one is expected less from then on.
  *
  * check() must run after: a contribution, an arrival, a departure, a report.
  * While a PE makes the elements of a new collection, or insertion is open, it
@@ -161,8 +163,8 @@ c4i_red_step(c4i_red *r, uint64_t made)
 
 typedef struct part_head {
     uint64_t    r;
-    uint32_t    count, ngen;
-    uint16_t    reducer, pad[3];
+    uint32_t    count, ngen, deaths, pad;
+    uint16_t    reducer, pad2[3];
     c4_callback cb;
     uint64_t    len;                        /* of the data, which is padded to 8 */
 } part_head;
@@ -180,7 +182,7 @@ pack_part(c4_pe *pe, c4_buf *b, c4i_part *p)
     static const unsigned char zero[8];
     const c4_reducer *red = pe->reducers[p->reducer];
     part_head h = { .r = p->r, .count = p->count, .reducer = p->reducer, .ngen = p->ngen,
-                    .cb = p->cb };
+                    .deaths = p->deaths, .cb = p->cb };
 
     if (red->combine)
         c4i_user_error(pe, red->combine(pe, &p->data));
@@ -253,9 +255,9 @@ c4i_red_promise(const c4_pe *pe, const c4i_red *r)
     return promise(pe, r);
 }
 
-void
-c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t reducer,
-                   const void *data, size_t len, const c4_callback *cb)
+/* The next contribution of a member is counted, with those that it inserted. */
+static c4i_part *
+count_next(c4i_red *r, const c4i_mark *mark)
 {
     uint32_t gen = mark->birth == mark->next ? mark->gen : 0;
     c4i_part *p = parts_get(&r->part, mark->next);
@@ -265,6 +267,21 @@ c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t 
     p->claims[gen]++;
     if (mark->nborn)
         p->births[gen + 1] += mark->nborn;
+    return p;
+}
+
+void
+c4i_red_end(c4i_red *r, const c4i_mark *mark)
+{
+    count_next(r, mark)->deaths++;
+}
+
+void
+c4i_red_contribute(c4_pe *pe, c4i_red *r, c4i_elem *e, c4i_mark *mark, uint16_t reducer,
+                   const void *data, size_t len, const c4_callback *cb)
+{
+    c4i_part *p = count_next(r, mark);
+
     if (cb && cb->kind != C4_CB_NONE)
         p->cb = *cb;
     if (reducer == C4_RED_GATHER) {
@@ -310,6 +327,7 @@ unpack_part(c4_pe *pe, c4i_red *r, const unsigned char *at, size_t left)
         p->claims[g] += gens[h.ngen + g];
     }
     p->count += h.count;
+    p->deaths += h.deaths;
     if (h.cb.kind != C4_CB_NONE)
         p->cb = h.cb;
     merge(pe, p, h.reducer, at + need, h.len);
@@ -365,6 +383,7 @@ c4i_red_complete(c4_pe *pe, c4i_red *r)
         c4i_parts_take(&r->part, &p);
         for (uint32_t g = 1; g < p.ngen; g++)
             r->expect += p.births[g];
+        r->expect -= p.deaths;
         r->next++;
         deliver_result(pe, &p);
     }

@@ -198,6 +198,8 @@ c4_at_sync_for(c4_pe *pe, c4_chare who)
         return c4_fail(pe, C4_ESTATE, "AtSync is for elements of arrays created to use it");
     if (e->waiting)
         return c4_fail(pe, C4_ESTATE, "AtSync called again before the element was resumed");
+    if (e->move_to == C4I_GONE)
+        return c4_fail(pe, C4_ESTATE, "AtSync called by an element that is to be destroyed");
     e->waiting = true;
     if (!pe->has_lb) {
         c4i_red_step(&pe->sync, e->sync.next++);
@@ -254,7 +256,7 @@ c4i_sync_close_check(c4_pe *pe)
     pe_statistics(pe);
     if (pe->me == 0) {
         pe->sync_closed = true;
-        pe->sync.expect = (int64_t)pe->sync_sum;
+        pe->sync.expect = (int64_t)(pe->sync_sum - pe->sync_deaths);
         c4i_sync_check(pe);
         return;
     }
@@ -425,6 +427,8 @@ decide_now(c4_pe *pe, void *arg)
         return C4_OK;
     c4i_parts_take(&pe->sync.part, &p);
     pe->sync.next++;
+    pe->sync.expect -= p.deaths;
+    pe->sync_deaths += p.deaths;
     pe->sync_closed = false;
     decide(pe, &p);
     c4i_part_release(&p);

@@ -25,7 +25,7 @@ enum kind { K_LOCATION, K_BROADCAST, K_REDUCTION, K_QUIESCENCE, K_ATSYNC, K_INSE
 
 /* What an element or main code may do next. */
 enum act { A_SEND, A_CALL, A_REF, A_MOVE, A_BCAST, A_AWAIT, A_RESULTS, A_REDUCE, A_SYNC, A_INSERT,
-           A_PROMISE, A_QD, A_TIMER, A_FUTURE, A_SINGLE, A_SECTION, A_CAST, A_SREDUCE,
+           A_PROMISE, A_QD, A_TIMER, A_FUTURE, A_SINGLE, A_SECTION, A_CAST, A_SREDUCE, A_DIE,
            NACTS };
 
 /* Entry methods of all types. */
@@ -64,6 +64,7 @@ struct elem {
     bool     wanted;                        /* will exist in the end */
     bool     inserted, born;
     bool     waiting;                       /* in AtSync */
+    bool     dying, dead;                   /* asked for its end; it is destroyed */
     uint32_t pe, came_from;                 /* last seen */
     uint32_t mark;                          /* what its state must say */
     uint32_t sent[MAXPE], rcvd[MAXPE];      /* by sending PE */
@@ -147,6 +148,7 @@ struct future_rec {
     c4_future id;
     uint32_t  pe, nvalues, ngot, nsent;
     uint64_t  expect;                       /* the value that is due */
+    const struct elem *of;                  /* who is to send it: its death is an answer; or NULL */
 };
 
 struct qd_rec {
@@ -181,7 +183,7 @@ struct window {
     uint64_t seed, nruns, nevents;
     uint64_t hash;                          /* of all events of the run */
     uint64_t nfailed;
-    uint64_t nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
+    uint64_t ndeaths, nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
     int      kind;
     char     why[400];
     struct event event[NEVENT];
@@ -241,6 +243,7 @@ void check_run(struct storm *s, c4_pe *pe); /* user code begins on pe */
 struct elem *check_elem(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t *mark);
 void check_born(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t *mark);
 void check_arrived(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t *mark);
+void check_died(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot);
 void check_note(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint64_t uid,
                 size_t len);
 void check_bcast(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t b);
@@ -251,6 +254,8 @@ void check_resume(struct storm *s, struct coll *c, uint32_t slot);
 void check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, int parent);
 void check_end(struct storm *s);
 bool quiet_now(struct storm *s);
+bool mortal(const struct storm *s, const struct coll *c, uint32_t slot);
+uint32_t nliving(const struct coll *c);     /* slots whose element is not destroyed */
 void clock_tick(struct storm *s, uint32_t pe);
 void clock_merge(uint32_t *into, const uint32_t *from);
 uint64_t value_of(uint64_t uid);            /* what a call with this uid returns */
@@ -271,6 +276,7 @@ void call_exit(struct storm *s, c4_pe *pe);
 
 bool ok(struct storm *s, c4_pe *pe, c4_err err, const char *what);
 struct coll *choose_elem(struct storm *s, uint32_t *slot);
+struct coll *choose_immortal(struct storm *s, uint32_t *slot);
 
 /* storm_section.c */
 void section_make(struct storm *s, c4_pe *pe);

@@ -100,6 +100,8 @@ future_fired(c4_pe *pe, void *arg, const void *data, size_t len)
     if (f->pe != c4_mype(pe) || f->ngot >= f->nvalues)
         fail(s, "future %zu of PE %u fires on PE %u, %u of %u values were there", i, f->pe,
              c4_mype(pe), f->ngot, f->nvalues);
+    if (!data && f->of && f->of->dead)
+        value = f->expect, len = sizeof(value);
     if (len != sizeof(value) || value != f->expect)
         fail(s, "future %zu gets a wrong value of %zu bytes", i, len);
     f->ngot++;
@@ -200,6 +202,7 @@ send_call(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
     c4_err err = c4_sendv(pe, c4_elem(c->id, c->elem[slot].key), E_NOTE, iov, 2, s->future[f].id);
 
     s->note[m->uid].future = f;
+    s->future[f].of = &c->elem[slot];
     ok(s, pe, err, "c4_sendv");
     free(m);
 }
@@ -218,6 +221,7 @@ send_ref(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
         int f = future_add(s, pe, 1, value_of(m->uid));
 
         s->note[m->uid].future = f;
+        s->future[f].of = &c->elem[slot];
         done = s->future[f].id;
     }
     if (c->bound)
@@ -301,7 +305,7 @@ shout(struct storm *s, c4_pe *pe, struct coll *c, bool awaited, bool results)
     memcpy(b->clock, s->clock[me], sizeof(b->clock));
     event(s, "shout", me, c->maker, c->no, x.no, awaited, results);
     if (c->kind == C_DENSE || c->kind == C_GROUP)
-        s->outstanding += c->nslots;
+        s->outstanding += nliving(c);
     if (!awaited && chance(s, 80)) {
         ok(s, pe, c4_bcast(pe, c->id, E_BCAST, &x, sizeof(x)), "c4_bcast");
         return;
@@ -371,6 +375,15 @@ group_of(struct storm *s)
     return NULL;
 }
 
+/* A slot of collection no that lives for ever. */
+static uint32_t
+immortal(struct storm *s, uint32_t no)
+{
+    uint32_t slot = rnd(s, s->coll[no].nslots);
+
+    return mortal(s, &s->coll[no], slot) ? slot - 1 : slot;
+}
+
 /* The first contribution decides how reduction r goes. */
 static void
 red_begin(struct storm *s, c4_pe *pe, struct coll *c, struct reduction *r)
@@ -386,8 +399,7 @@ red_begin(struct storm *s, c4_pe *pe, struct coll *c, struct reduction *r)
     if ((r->reducer == C4_RED_SUM_I64 || r->reducer == C4_RED_MAX_I64) && g && chance(s, 30))
         r->cb = c4_cb_bcast(g->id, E_REDALL);
     else if (r->reducer == C4_RED_MIN_I64 || r->reducer == s->reducer)
-        r->cb = c4_cb_send(c4_elem(s->coll[0].id, s->coll[0].elem[rnd(s, s->coll[0].nslots)].key),
-                           E_RED);
+        r->cb = c4_cb_send(c4_elem(s->coll[0].id, s->coll[0].elem[immortal(s, 0)].key), E_RED);
     else
         r->cb = c4_cb_future(c4_future_new(pe, 1, red_future, r));
     (void)c;
@@ -428,10 +440,22 @@ move_somewhere(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
     struct elem *e = &c->elem[slot];
     uint32_t to = chance(s, s->plan.move_back) ? e->came_from : rnd(s, s->plan.npes);
 
-    if (c->kind == C_GROUP)
+    if (c->kind == C_GROUP || e->dying)
         return;
     event(s, "move", c4_mype(pe), to, c->no, slot, 0, 0);
     ok(s, pe, c4_migrate(pe, to), "c4_migrate");
+}
+
+static void
+die(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
+{
+    struct elem *e = &c->elem[slot];
+
+    if (!mortal(s, c, slot) || e->dying || e->waiting || e->held || e->red_next + 2 >= MAXRED)
+        return;
+    event(s, "die", c4_mype(pe), c4_mype(pe), c->no, slot, 0, 0);
+    e->dying = true;
+    ok(s, pe, c4_destroy(pe), "c4_destroy");
 }
 
 static void
@@ -439,7 +463,7 @@ sync_call(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 {
     struct elem *e = &c->elem[slot];
 
-    if (!c->sync || e->waiting || (e->nsync >= MAXSYNC && !s->finishing))
+    if (!c->sync || e->waiting || e->dying || (e->nsync >= MAXSYNC && !s->finishing))
         return;
     event(s, "sync", c4_mype(pe), c4_mype(pe), c->no, slot, e->nsync, 0);
     e->waiting = true;
@@ -631,6 +655,17 @@ choose_elem(struct storm *s, uint32_t *slot)
     return s->coll[0].nslots ? &s->coll[0] : NULL;
 }
 
+struct coll *
+choose_immortal(struct storm *s, uint32_t *slot)
+{
+    struct coll *c;
+
+    do
+        c = choose_elem(s, slot);
+    while (mortal(s, c, *slot));
+    return c;
+}
+
 static struct coll *
 choose_coll(struct storm *s)
 {
@@ -681,7 +716,7 @@ act_anywhere(struct storm *s, c4_pe *pe, enum act what, struct coll *self, int s
         int f = future_add(s, pe, n, c4i_sim_rand(&s->rng));
 
         for (uint32_t i = 0; i < n; i++) {
-            c = choose_elem(s, &slot);
+            c = choose_immortal(s, &slot);
             send_note(s, pe, c, slot, OP_VALUE, (uint32_t)f);
         }
         break;
@@ -711,7 +746,8 @@ act_once(struct storm *s, c4_pe *pe, struct coll *self, int slot)
     k = rnd(s, sum);
     while (k >= s->plan.weight[what])
         k -= s->plan.weight[what++];
-    if (what != A_MOVE && what != A_REDUCE && what != A_SYNC && what != A_SREDUCE) {
+    if (what != A_MOVE && what != A_REDUCE && what != A_SYNC && what != A_SREDUCE
+        && what != A_DIE) {
         act_anywhere(s, pe, (enum act)what, self, slot);
         return;
     }
@@ -721,6 +757,8 @@ act_once(struct storm *s, c4_pe *pe, struct coll *self, int slot)
         move_somewhere(s, pe, self, (uint32_t)slot);
     } else if (what == A_SYNC) {
         sync_call(s, pe, self, (uint32_t)slot);
+    } else if (what == A_DIE) {
+        die(s, pe, self, (uint32_t)slot);
     } else {
         bool move = chance(s, s->plan.move_contrib);
 
@@ -1026,9 +1064,11 @@ static void
 body_destroy(c4_pe *pe, void *self)
 {
     struct body *me = self;
+    struct storm *s = me->storm;
 
-    (void)pe;
     free(me->heap);
+    if (s && s->coll[me->coll].elem[me->slot].dying && !c4_stopping(pe) && !s->failed)
+        check_died(s, pe, &s->coll[me->coll], me->slot);
 }
 
 static void

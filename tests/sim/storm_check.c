@@ -117,6 +117,8 @@ check_elem(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t *
     check_run(s, pe);
     if (!e->born)
         fail(s, "element %u/%u runs before its constructor", c->no, slot);
+    else if (e->dead)
+        fail(s, "element %u/%u runs after its end", c->no, slot);
     else if (e->pe != me)
         fail(s, "element %u/%u runs on PE %u but is on PE %u", c->no, slot, me, e->pe);
     else if (e->mark != *mark)
@@ -200,6 +202,52 @@ check_arrived(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_
     e->pe = me;
     e->mark = ++*mark;
     clock_merge(s->clock[me], e->clock);
+}
+
+/* ---- Ends ---- */
+
+bool
+mortal(const struct storm *s, const struct coll *c, uint32_t slot)
+{
+    return s->plan.weight[A_DIE] && (c->kind == C_DENSE || c->kind == C_SPARSE) && slot % 3 == 1;
+}
+
+uint32_t
+nliving(const struct coll *c)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < c->nslots; i++)
+        n += !c->elem[i].dead;
+    return n;
+}
+
+void
+check_died(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
+{
+    struct elem *e = &c->elem[slot];
+
+    s->win->ndeaths++;
+    event(s, "died", e->pe, c4_mype(pe), c->no, slot, e->red_next, e->nsync);
+    if (e->pe != c4_mype(pe) || e->held || e->waiting || e->dead)
+        fail(s, "element %u/%u dies on PE %u, is on PE %u%s%s%s", c->no, slot, c4_mype(pe), e->pe,
+             e->held ? ", has a coroutine" : "", e->waiting ? ", waits in AtSync" : "",
+             e->dead ? ", is dead" : "");
+    e->dead = true;
+    if (c->kind == C_DENSE)                 /* broadcasts that it will not see */
+        for (uint32_t b = 0; b < c->nbcast; b++)
+            s->outstanding -= !(e->seen >> b & 1);
+}
+
+/* Calls that found their element destroyed. */
+static int64_t
+ndead_letters(struct storm *s)
+{
+    int64_t n = 0;
+
+    for (uint32_t i = 0; i < s->plan.npes; i++)
+        n += (int64_t)c4i_sim_pe(s->sim, i)->ndead;
+    return n;
 }
 
 /* ---- Messages to one element ------------------------------------------------------ */
@@ -290,6 +338,18 @@ check_bcast(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t 
     clock_merge(s->clock[me], bc->clock);
 }
 
+/* Is the order of e a part of the longest, up to its end unless e has died? */
+static bool
+same_order(const struct elem *e, const struct elem *longest)
+{
+    uint32_t last = longest->norder - e->norder;
+
+    for (uint32_t at = e->dead ? 0 : last; at <= last; at++)
+        if (!memcmp(e->order, longest->order + at, e->norder))
+            return true;
+    return false;
+}
+
 /* All elements saw the same order, each from its birth to the end. */
 static void
 check_order(struct storm *s, const struct coll *c)
@@ -303,7 +363,7 @@ check_order(struct storm *s, const struct coll *c)
     for (uint32_t i = 0; i < c->nslots; i++) {
         const struct elem *e = &c->elem[i];
 
-        if (e->wanted && memcmp(e->order, longest->order + longest->norder - e->norder, e->norder))
+        if (e->wanted && !same_order(e, longest))
             fail(s, "collection %u: elements %u and %u saw broadcasts in different orders", c->no,
                  i, (uint32_t)(longest - c->elem));
     }
@@ -329,7 +389,7 @@ check_bcasts_end(struct storm *s, const struct coll *c)
             const struct elem *e = &c->elem[i];
             bool must = c->kind != C_SPARSE || bc->clock[e->ins_pe] >= e->ins_clock;
 
-            if (e->wanted && must && !(e->seen >> b & 1))
+            if (e->wanted && !e->dead && must && !(e->seen >> b & 1))
                 fail(s, "element %u/%u never got broadcast %u", c->no, i, b);
         }
     }
@@ -428,7 +488,8 @@ check_reduced(struct storm *s, struct coll *c, uint32_t r, const void *data, siz
     for (uint32_t i = 0; i < c->nslots; i++) {
         const struct elem *e = &c->elem[i];
 
-        if (e->inserted && e->red_birth <= r && !(x->who >> i & 1))
+        if (e->inserted && e->red_birth <= r && !(x->who >> i & 1)
+            && !(e->dead && e->red_next <= r))
             fail(s, "reduction %u of collection %u is complete without element %u", r, c->no, i);
     }
     if (!right_result(c, r, data, len))
@@ -505,7 +566,7 @@ check_resume(struct storm *s, struct coll *c, uint32_t slot)
         for (uint32_t i = 0; o->sync && i < o->nslots; i++) {
             const struct elem *f = &o->elem[i];
 
-            if ((f->born || (o->kind == C_DENSE && f->inserted))
+            if (!f->dead && (f->born || (o->kind == C_DENSE && f->inserted))
                 && f->sync_birth + f->nsync <= round)
                 fail(s, "round %" PRIu64 " of AtSync is over without element %u/%u", round, o->no,
                      i);
@@ -523,7 +584,7 @@ quiet_now(struct storm *s)
     const uint32_t aside = 1u << C4I_HINT | 1u << C4I_ACK | 1u << C4I_BLOW | 1u << C4I_QD
                          | 1u << C4I_EXIT | 1u << C4I_POST;
 
-    if (s->outstanding || c4i_sim_in_flight(s->sim, ~aside))
+    if (s->outstanding != ndead_letters(s) || c4i_sim_in_flight(s->sim, ~aside))
         return false;
     for (uint32_t i = 0; i < s->plan.npes; i++) {
         c4_pe *pe = c4i_sim_pe(s->sim, i);
@@ -537,9 +598,12 @@ quiet_now(struct storm *s)
     return true;
 }
 
-static void
+/* Returns how many calls came to elements that were dead. */
+static int64_t
 check_elems_end(struct storm *s, const struct coll *c)
 {
+    int64_t lost = 0;
+
     for (uint32_t i = 0; i < c->nslots; i++) {
         const struct elem *e = &c->elem[i];
 
@@ -550,10 +614,13 @@ check_elems_end(struct storm *s, const struct coll *c)
         if (e->waiting)
             fail(s, "element %u/%u waits in AtSync for ever", c->no, i);
         for (uint32_t p = 0; p < s->plan.npes; p++)
-            if (e->sent[p] != e->rcvd[p])
+            if (e->dead)
+                lost += e->sent[p] - e->rcvd[p];
+            else if (e->sent[p] != e->rcvd[p])
                 fail(s, "element %u/%u got %u of %u messages of PE %u", c->no, i, e->rcvd[p],
                      e->sent[p], p);
     }
+    return lost;
 }
 
 static void
@@ -575,7 +642,7 @@ check_futures_end(struct storm *s)
 }
 
 static void
-check_leftovers(struct storm *s)
+check_leftovers(struct storm *s, int64_t lost)
 {
     uint64_t created = 0, processed = 0;
 
@@ -590,22 +657,27 @@ check_leftovers(struct storm *s)
     }
     if (created != processed)
         fail(s, "%" PRIu64 " messages created, %" PRIu64 " processed", created, processed);
-    if (s->outstanding)
-        fail(s, "%" PRId64 " calls are outstanding", s->outstanding);
+    if (s->outstanding != lost)
+        fail(s, "%" PRId64 " calls are outstanding", s->outstanding - lost);
+    if (lost != ndead_letters(s))
+        fail(s, "%" PRId64 " calls to destroyed elements are missing, %" PRId64 " were dropped",
+             lost, ndead_letters(s));
 }
 
 void
 check_end(struct storm *s)
 {
+    int64_t lost = 0;
+
     for (uint32_t i = 0; i < s->ncolls; i++) {
         const struct coll *c = &s->coll[i];
 
-        check_elems_end(s, c);
+        lost += check_elems_end(s, c);
         if (c->kind != C_SINGLE)
             check_bcasts_end(s, c);
         check_reds_end(s, c);
     }
     sections_check_end(s);
     check_futures_end(s);
-    check_leftovers(s);
+    check_leftovers(s, lost);
 }

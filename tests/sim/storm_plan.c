@@ -125,6 +125,8 @@ plan_make(struct storm *s, enum kind kind)
     plan_net(s);
     plan_moves(s);
     plan_colls(s);
+    if (kind != K_SECTION && chance(s, 50)) /* their members live for ever */
+        p->weight[A_DIE] = 2 + rnd(s, 10);
     if (kind == K_QUIESCENCE && chance(s, 30))  /* detections all the time */
         p->weight[A_QD] = p->weight[A_TIMER] = 30;
     if (chance(s, 40))

@@ -73,7 +73,7 @@ check_objects(struct storm *s, uint32_t round, const c4i_lb_object *o, uint32_t 
         for (uint32_t k = 0; s->coll[i].sync && k < s->coll[i].nslots; k++) {
             struct elem *e = &s->coll[i].elem[k];
 
-            want += e->born && e->sync_birth <= round;
+            want += e->born && !e->dead && e->sync_birth <= round;
         }
     if (want != n)
         fail(s, "round %u: the balancer sees %u objects, %u take part", round, n, want);
@@ -339,7 +339,7 @@ keep_promises(struct storm *s)
 
         if (c->kind != C_SPARSE)
             continue;
-        while (!c->elem[slot].inserted)
+        while (!c->elem[slot].inserted || c->elem[slot].dead)
             slot = (slot + 1) % c->nslots;
         send_note(s, some_pe(s), c, slot, OP_INSERT, 0);
     }

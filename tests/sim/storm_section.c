@@ -34,7 +34,7 @@ section_make(struct storm *s, c4_pe *pe)
         return;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t slot;
-        struct coll *c = choose_elem(s, &slot);
+        struct coll *c = choose_immortal(s, &slot);
 
         if (place_of(s, x, c, slot) != NONE)
             continue;

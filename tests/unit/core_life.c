@@ -2,7 +2,7 @@
  * job ends with the status that was asked for. */
 #include "core_job.h"
 
-enum { E_GO, E_KEEP, E_LOOK, E_SYNC, E_GIVE, E_LATE };
+enum { E_GO, E_KEEP, E_LOOK, E_SYNC, E_END, E_LATE };
 
 struct node {
     size_t   nbytes;
@@ -11,6 +11,8 @@ struct node {
 };
 
 static struct {
+    unsigned lost;                          /* futures whose element was destroyed */
+    c4_err   err;                           /* of the last c4_destroy() */
     unsigned created, destroyed, looked, migrated, resumed, futures, refs_made, refs_freed, encoded;
     uint32_t pe;
     c4_done  done[8];
@@ -108,8 +110,20 @@ at_sync(c4_pe *pe, void *self, const void *data, size_t len)
     return c4_at_sync(pe);
 }
 
+static c4_err
+end(c4_pe *pe, void *self, const void *data, size_t len)
+{
+    (void)self;
+    (void)data;
+    (void)len;
+    seen.err = c4_destroy(pe);
+    if (!seen.err)
+        CHECK(c4_migrate(pe, 0) == C4_ESTATE, "an element that ends does not migrate");
+    return C4_OK;
+}
+
 static const c4_entry entries[] = { { "go", go }, { "keep", keep }, { "look", look },
-                                    { "sync", at_sync }, { NULL, NULL } };
+                                    { "sync", at_sync }, { "end", end }, { NULL, NULL } };
 static const c4_type node = {
     .name = "node", .size = sizeof(struct node), .entries = entries, .create = create,
     .destroy = destroy, .pup = pup, .migrated = migrated, .resume = resume,
@@ -387,6 +401,111 @@ moves(void)
     CHECK(seen.destroyed == seen.created + seen.migrated, "%u gone", seen.destroyed);
 }
 
+/* ---- Destruction ------------------------------------------------------------------------ */
+
+static c4_err
+count_lost(c4_pe *pe, void *arg, const void *data, size_t len)
+{
+    (void)arg;
+    (void)len;
+    seen.futures++;
+    if (!data) {
+        seen.lost++;
+        CHECK(strstr(c4_error(pe), "destroyed"), "%s", c4_error(pe));
+    }
+    return C4_OK;
+}
+
+/* An element may have moved before; all it had owed is settled. */
+static void
+destruction(uint32_t npes, uint32_t at)
+{
+    c4i_sim *s = begin(npes);
+    c4_pe *pe = c4i_sim_pe(s, 0), *last = c4i_sim_pe(s, npes - 1);
+    c4_opts opts = { .args = "hello", .len = 5 };
+    c4_index dims = c4_dims(6);
+    c4_array a;
+    c4_chare who;
+
+    CHECK(c4_array_new(pe, &node, dims, &opts, &a) == C4_OK, "new");
+    who = c4_elem(a, 4);
+    send(s, 0, who, E_GO, &at, sizeof(at));
+    send(s, 0, who, E_END, NULL, 0);
+    job_rest(s, npes);
+    CHECK(seen.err == C4_OK && seen.destroyed == seen.migrated + 1, "%u gone", seen.destroyed);
+    for (uint32_t i = 0; i < npes; i++) {
+        c4_future f = c4_future_new(c4i_sim_pe(s, i), 1, count_lost, NULL);
+
+        CHECK(c4_sendv(c4i_sim_pe(s, i), who, E_LOOK, NULL, 0, f) == C4_OK, "a call to the dead");
+        send(s, i, who, E_LOOK, NULL, 0);
+    }
+    job_rest(s, npes);
+    CHECK(seen.lost == npes && seen.futures == npes && !seen.looked, "%u lost", seen.lost);
+    CHECK(c4_bcastv(last, a, E_LOOK, NULL, 0, c4_future_new(last, 1, count_lost, NULL), 0) == C4_OK,
+          "broadcast");
+    job_rest(s, npes);
+    CHECK(seen.futures == npes + 1 && seen.looked == 5, "%u look", seen.looked);
+    c4i_sim_free(s);
+    CHECK(seen.destroyed == seen.created + seen.migrated, "%u gone", seen.destroyed);
+}
+
+/* An index is used once; single chares end as elements do. */
+static void
+destroyed_index(void)
+{
+    c4i_sim *s = begin(2);
+    c4_pe *pe = c4i_sim_pe(s, 0);
+    c4_opts opts = { .args = "hello", .len = 5 };
+    c4_index index = { 1, { 5 } };
+    c4_array a;
+    c4_chare who;
+
+    CHECK(c4_chare_new(pe, &node, 1, &opts, &who) == C4_OK, "chare");
+    send(s, 0, who, E_END, NULL, 0);
+    send(s, 0, who, E_LOOK, NULL, 0);
+    job_rest(s, 2);
+    CHECK(seen.destroyed == 1 && !seen.looked, "a single chare ends");
+    CHECK(c4_array_new(pe, &node, c4_dims(0), &opts, &a) == C4_OK, "array");
+    job_rest(s, 2);
+    CHECK(c4_insert(pe, a, &index, 1, &opts) == C4_OK, "insert");
+    CHECK(c4_elem_at(pe, a, &index, &who) == C4_OK, "index");
+    send(s, 0, who, E_END, NULL, 0);
+    job_rest(s, 2);
+    CHECK(seen.destroyed == 2, "%u gone", seen.destroyed);
+    c4_insert(pe, a, &index, 0, &opts);
+    c4i_sim_run(s, JOB_STEPS);
+}
+
+static void
+immortal(void)
+{
+    c4i_sim *s = begin(2);
+    c4_pe *pe = c4i_sim_pe(s, 0);
+    c4_opts opts = { .args = "hello", .len = 5, .at_sync = true };
+    c4_section section;
+    c4_chare who;
+    c4_coll c;
+
+    CHECK(c4_group_new(pe, &node, &opts, &c) == C4_OK, "group");
+    send(s, 0, c4_elem(c, 1), E_END, NULL, 0);
+    job_rest(s, 2);
+    CHECK(seen.err == C4_ESTATE, "members of groups stay");
+    CHECK(c4_array_new(pe, &node, c4_dims(4), &opts, &c) == C4_OK, "array");
+    who = c4_elem(c, 3);
+    CHECK(c4_section_new(pe, &who, 1, &section) == C4_OK, "section");
+    job_rest(s, 2);
+    send(s, 0, who, E_END, NULL, 0);
+    job_rest(s, 2);
+    CHECK(seen.err == C4_ESTATE, "members of sections stay");
+    who = c4_elem(c, 0);                    /* has a neighbour that does not call AtSync */
+    send(s, 0, who, E_SYNC, NULL, 0);
+    send(s, 0, who, E_END, NULL, 0);
+    job_rest(s, 2);
+    CHECK(seen.err == C4_ESTATE, "elements in AtSync stay");
+    CHECK(!seen.destroyed, "%u gone", seen.destroyed);
+    c4i_sim_free(s);
+}
+
 /* ---- AtSync --------------------------------------------------------------------------------- */
 
 static unsigned ndecided, nmovable;
@@ -624,6 +743,11 @@ main(void)
     contributions_of_constructors();
     large_broadcast();
     moves();
+    for (uint32_t at = 0; at < 4; at++)
+        destruction(4, at);
+    destruction(1, 0);
+    immortal();
+    DIES(destroyed_index, "destroyed", "index");
     references();
     deferred();
     quiescence();

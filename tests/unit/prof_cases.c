@@ -10,7 +10,7 @@
  *        [send NS] [local] [resumed] [suspended]
  *   sent KIND TYPE.ENTRY COLL:ELEM to PE no N at T bytes N
  *   activity idle|lb|migrate_out|migrate_in|reduce BEGIN END
- *   object created|left|arrived COLL:ELEM at T [index I,J...] [home PE] [peer PE]
+ *   object created|left|arrived|destroyed COLL:ELEM at T [index I,J...] [home PE] [peer PE]
  *        [bytes N] [user]
  *   lb ROUND BEGIN END STRATEGY BEFORE PREDICTED {COLL:ELEM LOAD FROM TO}...
  *   log LEVEL WORD...
@@ -266,7 +266,7 @@ static void
 do_object(struct run *r, char **w, int n)
 {
     enum c4i_object_event what = w[1][0] == 'c' ? C4I_OBJ_CREATED
-        : w[1][0] == 'l' ? C4I_OBJ_LEFT : C4I_OBJ_ARRIVED;
+        : w[1][0] == 'l' ? C4I_OBJ_LEFT : w[1][0] == 'd' ? C4I_OBJ_DESTROYED : C4I_OBJ_ARRIVED;
     c4_index index = { 0, { 0 } };
 
     for (int i = 0; i + 1 < n; i++)
