@@ -111,6 +111,26 @@ c4i_ring_place(uint64_t *at, uint64_t n, uint32_t mask)
     return begin;
 }
 
+/* Asks for a cache line that is to be written.  Compilers take PREFETCHW only for
+ * CPUs that surely have it; those that lack it take it for no instruction. */
+static inline void
+c4i_fetch_to_write(const void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
+/* The reader had these lines last: asked for all at once, they come together. */
+static inline void
+c4i_ring_fetch(const unsigned char *at, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i += 64)
+        c4i_fetch_to_write(at + i);
+}
+
 /* Memory for a payload of n bytes, or NULL.  It counts when the slot is put. */
 static inline unsigned char *
 c4i_ring_payload(struct c4i_ring_out *r, uint64_t n, uint64_t *end)
@@ -126,6 +146,15 @@ c4i_ring_payload(struct c4i_ring_out *r, uint64_t n, uint64_t *end)
             return NULL;
     }
     return r->payload + (begin & r->payload_mask);
+}
+
+/* The lines of the next payload, if it will be of n bytes. */
+static inline void
+c4i_ring_fetch_next(const struct c4i_ring_out *r, uint64_t n)
+{
+    uint64_t end = r->payload_pos, begin = c4i_ring_place(&end, n, r->payload_mask);
+
+    c4i_ring_fetch(r->payload + (begin & r->payload_mask), n);
 }
 
 /* Needs c4i_ring_has_slot(). */
@@ -164,7 +193,12 @@ c4i_ring_take(struct c4i_ring_in *r, c4i_wire *w)
 static inline const void *
 c4i_ring_payload_of(struct c4i_ring_in *r, uint64_t n)
 {
-    return r->payload + (c4i_ring_place(&r->payload_next, n, r->payload_mask) & r->payload_mask);
+    const unsigned char *at = r->payload +
+        (c4i_ring_place(&r->payload_next, n, r->payload_mask) & r->payload_mask);
+
+    for (uint64_t i = 0; i < n; i += 64)
+        __builtin_prefetch(at + i);
+    return at;
 }
 
 static inline bool

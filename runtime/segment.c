@@ -34,7 +34,7 @@ c4i_layout_init(c4i_layout *l, uint32_t npes, uint64_t arena_bytes)
         i++;
     l->nslots = sizes[i].nslots;
     l->payload_bytes = sizes[i].payload;
-    l->payload_max = sizes[i].payload / 8 < 2048 ? sizes[i].payload / 8 : 2048;
+    l->payload_max = sizes[i].payload / 8 < 4096 ? sizes[i].payload / 8 : 4096;
     /* A line more than a multiple of the page, so that the first slots of all
      * rings do not meet in one set of the cache. */
     l->ring_stride = sizeof(struct c4i_ring_head) + l->nslots * sizeof(struct c4i_slot) +

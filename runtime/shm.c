@@ -56,6 +56,7 @@ struct spilled {
 struct peer {
     struct c4i_ring_in  in;
     struct c4i_ring_out out;
+    uint32_t            likely;             /* payload bytes of an answer; 0: none, or fetched */
     c4i_control        *control;
     unsigned char      *arena;              /* this PE's, as mapped here */
     struct spilled     *spill, **spill_tail;
@@ -245,10 +246,12 @@ shm_send(c4i_transport *t, uint32_t dst, c4i_wire *w, const struct iovec *iov, i
         return err;
     }
     if (npayload) {
+        c4i_ring_fetch(at, npayload);
         for (int i = 0; i < niov; at += iov[i++].iov_len)
             if (iov[i].iov_len)
                 memcpy(at, iov[i].iov_base, iov[i].iov_len);
         p->out.payload_pos = end;
+        p->likely = (uint32_t)npayload;
     }
     c4i_ring_put(&p->out, w);
     wake_if_asleep(s, p->control);
@@ -263,6 +266,10 @@ take(struct shm *s, struct peer *p, c4i_msg *m)
     c4i_ring_take(&p->in, &m->w);
     m->next = NULL;
     m->owner = NULL;
+    if (p->likely) {                        /* who is answered as much as last time waits less */
+        c4i_ring_fetch_next(&p->out, p->likely);
+        p->likely = 0;
+    }
     if (!(m->w.flags & C4I_F_BIG)) {
         m->mem = C4I_MEM_INLINE;
         m->len = m->w.ilen;

@@ -152,7 +152,7 @@ sizes(void)
 {
     static const struct { size_t n; enum c4i_mem mem; } rows[] = {
         { 0, C4I_MEM_INLINE }, { 1, C4I_MEM_INLINE }, { 16, C4I_MEM_INLINE },
-        { 17, C4I_MEM_RING }, { 2048, C4I_MEM_RING }, { 2049, C4I_MEM_ARENA },
+        { 17, C4I_MEM_RING }, { 4096, C4I_MEM_RING }, { 4097, C4I_MEM_ARENA },
         { 100000, C4I_MEM_ARENA }, { 40 << 20, C4I_MEM_ARENA }
     };
     unsigned char *data = malloc(40 << 20);
