@@ -1,5 +1,6 @@
 """Starts a program on several PEs through the launcher ``charmrun``."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -67,7 +68,10 @@ def _command(args: List[str]) -> Optional[List[str]]:
 
 
 def _environment() -> Dict[str, str]:
-    """The launcher shall run Python programs with this Python."""
+    """The launcher shall run Python programs with this Python, if it can; else it
+    takes the one that it was built for."""
+    if importlib.util.find_spec("greenlet") is None:
+        return dict(os.environ)
     return {**os.environ, "PYTHON": sys.executable}
 
 

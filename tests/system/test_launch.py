@@ -408,6 +408,17 @@ def test_start_module(tmp_path):
     assert done.stdout.splitlines()[-1] == "5"
 
 
+def test_start_by_a_python_that_cannot_run_the_program(tmp_path):
+    """-S leaves out greenlet: the launcher takes the Python that c4 was built for."""
+    prog = tmp_path / "prog.py"
+    prog.write_text("import greenlet, sys\nprint(sys.executable)\n")
+    done = subprocess.run([sys.executable, "-S", "-m", "charmrun.start", "+p1", str(prog)],
+                          stdout=subprocess.PIPE, universal_newlines=True, timeout=GUARD_S)
+    assert done.returncode == 0 and done.stdout, done
+    beside = os.path.join(BUILD, "bin", "python3")
+    assert os.path.samefile(done.stdout.strip(), beside)
+
+
 def test_start_without_launcher(tmp_path):
     import charmrun.start
     source = os.path.dirname(os.path.realpath(charmrun.start.__file__))
