@@ -10,26 +10,35 @@ import sys
 from typing import Any, Dict, Sequence, Tuple
 
 
+# kinds of conditions, as in src/when.c
+_BY_TAG, _BY_STATE, _BY_ARGUMENTS = range(3)
+
+
 class _Condition:
     """An expression; test(obj, args) evaluates it with the globals of now."""
+
+    kind = _BY_ARGUMENTS
+    attrib_name, arg_idx = "", -1
 
     def __init__(self, cond_str: str, module_name: str, func: Any) -> None:
         self.cond_str = cond_str
         self.module_name = module_name
-        self._func = func
+        self.func = func
 
     def __repr__(self) -> str:
         return repr(self.cond_str)
 
     def test(self, obj: Any, args: Sequence[Any]) -> Any:
-        return self._func(obj, args)
+        return self.func(obj, args)
 
     def __reduce__(self) -> Any:
         return (_parse_again, (self.cond_str, self.module_name))
 
 
 class MsgTagCond(_Condition):
-    """``self.attrib_name == parameter``."""
+    """``self.attrib_name == parameter``: messages are found by the parameter's value."""
+
+    kind = _BY_TAG
 
     def __init__(self, cond_str: str, module_name: str, func: Any,
                  attrib_name: str, arg_idx: int) -> None:
@@ -44,6 +53,8 @@ class ChareStateMsgCond(_Condition):
 
 class ChareStateCond(_Condition):
     """Depends on the chare only."""
+
+    kind = _BY_STATE
 
 
 def _parse_again(cond_str: str, module_name: str) -> _Condition:

@@ -141,7 +141,10 @@ typedef struct py_method {
     PyObject      *func;                    /* called with self first; NULL: look up by name */
     PyObject      *params;                  /* tuple of names without self, or NULL */
     PyObject      *defaults;                /* tuple, of the last parameters, or NULL */
-    PyObject      *when;                    /* condition object, or NULL */
+    PyObject      *when;                    /* condition object, or NULL; its parts: */
+    PyObject      *when_func, *when_attr;   /* see when.c */
+    int            when_arg;
+    uint8_t        when_kind;
     uint16_t       entry;
     uint8_t        action;
     bool           coro, varargs;
@@ -238,7 +241,8 @@ typedef struct py_chare {
     PyObject *channels;                     /* dict: key bytes -> channel, or NULL */
     PyObject *channel_count;                /* dict: peer -> number of channels */
     PyObject *deposits;                     /* list: futures of allreduce, or NULL */
-    PyObject *waiting;                      /* list: messages held by @when, or NULL */
+    PyObject *waiting;                      /* dict: messages held by @when, or NULL */
+    uint64_t  nstored;                      /* messages held so far */
     py_worker *wait_first;                  /* coroutines in self.wait() */
     bool      flushing;
 } py_chare;
@@ -264,8 +268,22 @@ uint32_t py_proc_num(c4_pe *pe, void *self, const c4_index *index);
  * ends the job if nobody does.  Steals result. */
 void py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call,
                const c4_done *done, PyObject *result);
+/* Runs a message that @when held back; the element is held if done wants an answer. */
+void py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args,
+                   const c4_done *done);
+
+/* ---- when.c ---------------------------------------------------------------- */
+
+/* Takes the parts of m->when. */
+int py_when_init(py_method *m);
+/* 1: run it now; 0: stored, the call is answered later; -1: error. */
+int py_when_admit(py_state *st, py_method *m, py_chare *obj, c4_call *call,
+                  PyObject *const *argv, Py_ssize_t n);
 /* After a method of obj ran: @when messages and self.wait() conditions. */
 int py_flush_waiting(py_state *st, py_chare *obj);
+/* For migration. */
+PyObject *py_when_state(py_chare *obj);
+int py_when_restore(py_chare *obj, PyObject *state);
 
 /* ---- coroutine.c ----------------------------------------------------------- */
 
@@ -457,6 +475,7 @@ struct py_state {
              *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
              *to_array, *when_test, *portable, *print_waiting;
     PyObject *kw_buffer_callback, *kw_buffers;
+    PyObject *deque;                        /* collections.deque, when first needed */
     PyObject *s_append, *s_ret, *s_awaitable, *s_stacktrace, *empty_tuple;
 
     py_enc    *encoders;                    /* free list */

@@ -205,30 +205,41 @@ stop_waiting(py_chare *o, py_worker *w)
     Py_CLEAR(w->wait_cond);
 }
 
+/* Queues the running coroutine up, at the front if it has waited already. */
+static int
+wait_once(py_state *st, py_chare *o, PyObject *cond, bool again)
+{
+    py_worker **at = &o->wait_first, *w = st->cur;
+
+    while (*at && !again)
+        at = &(*at)->wait_next;
+    w->wait_cond = Py_NewRef(cond);
+    w->wait_next = *at;
+    *at = w;
+    while (w->wait_cond)
+        if (py_co_block(st, "a condition", cond)) {
+            stop_waiting(o, w);
+            return -1;
+        }
+    return 0;
+}
+
 /* _wait(condition): the package makes a condition of the string. */
 static PyObject *
 chare_wait(PyObject *self, PyObject *cond)
 {
     py_chare *o = (py_chare *)self;
     py_state *st = element(self);
-    py_worker **at, *w;
     int yes;
 
-    if (!st || py_co_check(st) || (yes = holds(st, cond, self)) < 0)
+    if (!st || py_co_check(st))
         return NULL;
-    if (yes)
-        Py_RETURN_NONE;
-    w = st->cur;
-    w->wait_cond = Py_NewRef(cond);
-    w->wait_next = NULL;
-    for (at = &o->wait_first; *at; at = &(*at)->wait_next)
-        ;
-    *at = w;
-    while (w->wait_cond)
-        if (py_co_block(st, "a condition", cond)) {
-            stop_waiting(o, w);
+    /* others may have run since it was found to hold: it is tested again */
+    for (bool again = false; (yes = holds(st, cond, self)) == 0; again = true)
+        if (wait_once(st, o, cond, again))
             return NULL;
-        }
+    if (yes < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 

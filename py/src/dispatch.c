@@ -252,38 +252,6 @@ run_action(py_state *st, py_method *m, py_chare *obj, arguments *a)
     return r || err ? NULL : Py_NewRef(Py_None);
 }
 
-/* @when: 1 run now, 0 stored for later, -1 error. */
-static int
-admit(py_state *st, py_method *m, py_chare *obj, c4_call *call, arguments *a)
-{
-    PyObject *args = PyTuple_New(a->n), *r, *item;
-    int yes;
-
-    if (!args)
-        return -1;
-    for (Py_ssize_t i = 0; i < a->n; i++)
-        PyTuple_SET_ITEM(args, i, Py_NewRef(a->argv[i + 1]));
-    r = PyObject_CallFunctionObjArgs(st->when_test, m->when, obj, args, NULL);
-    yes = r ? PyObject_IsTrue(r) : -1;
-    Py_XDECREF(r);
-    if (yes == 0) {
-        if (!obj->waiting)
-            obj->waiting = PyList_New(0);
-        item = Py_BuildValue("(iOy#)", (int)m->entry, args, (const char *)&call->done,
-                             (Py_ssize_t)sizeof(call->done));
-        if (!obj->waiting || !item || PyList_Append(obj->waiting, item)) {
-            yes = -1;
-        } else {
-            call->deferred = true;
-            if (call->done.want)            /* its caller must find the element here */
-                c4_hold(st->pe, obj->who);
-        }
-        Py_XDECREF(item);
-    }
-    Py_DECREF(args);
-    return yes;
-}
-
 static c4_err
 run_method(py_state *st, py_method *m, py_chare *obj, c4_call *call, bool share)
 {
@@ -302,7 +270,7 @@ run_method(py_state *st, py_method *m, py_chare *obj, c4_call *call, bool share)
         return C4_OK;
     }
     if (m->when)
-        now = admit(st, m, obj, call, &a);
+        now = py_when_admit(st, m, obj, call, a.argv + 1, a.n);
     if (now < 0) {
         py_uncaught(st, m, obj);
     } else if (now && m->coro) {
@@ -417,21 +385,16 @@ invoke(c4_pe *pe, void *self, unsigned entry, c4_call *call)
     return run_method(st, m, s->obj, call, true);
 }
 
-/* ---- @when and self.wait() ---------------------------------------------------------- */
-
 /* Runs a stored message as if it came now. */
-static void
-run_stored(py_state *st, py_chare *obj, PyObject *item)
+void
+py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args, const c4_done *done)
 {
-    py_method *m = obj->cls->methods[PyLong_AsLong(PyTuple_GET_ITEM(item, 0))];
-    PyObject *args = PyTuple_GET_ITEM(item, 1);
     py_method *outer = st->running;
-    c4_call call = { .ref = NULL };
+    c4_call call = { .ref = NULL, .done = *done };
     c4_context saved;
     arguments a = { .heap = NULL };
     PyObject *r;
 
-    memcpy(&call.done, PyBytes_AS_STRING(PyTuple_GET_ITEM(item, 2)), sizeof(call.done));
     if (arguments_from_tuple(&a, Py_NewRef(args)) ||
         c4_context_enter(st->pe, obj->who, m->entry, &saved)) {
         py_uncaught(st, m, obj);
@@ -452,80 +415,6 @@ run_stored(py_state *st, py_chare *obj, PyObject *item)
     arguments_release(&a);
     if (call.done.want)
         c4_unhold(st->pe, obj->who);
-}
-
-/* The first stored message whose condition holds, taken out; new reference. */
-static PyObject *
-next_stored(py_state *st, py_chare *obj, bool *error)
-{
-    for (Py_ssize_t i = 0; obj->waiting && i < PyList_GET_SIZE(obj->waiting); i++) {
-        PyObject *item = Py_NewRef(PyList_GET_ITEM(obj->waiting, i)), *r;
-        py_method *m = obj->cls->methods[PyLong_AsLong(PyTuple_GET_ITEM(item, 0))];
-        int yes;
-
-        r = PyObject_CallFunctionObjArgs(st->when_test, m->when, obj,
-                                         PyTuple_GET_ITEM(item, 1), NULL);
-        yes = r ? PyObject_IsTrue(r) : -1;
-        Py_XDECREF(r);
-        if (yes > 0) {
-            if (PyList_SetSlice(obj->waiting, i, i + 1, NULL) == 0)
-                return item;
-            yes = -1;
-        }
-        Py_DECREF(item);
-        if (yes < 0) {
-            *error = true;
-            return NULL;
-        }
-    }
-    return NULL;
-}
-
-/* Wakes the first coroutine in self.wait() whose condition holds. */
-static int
-wake_waiting(py_state *st, py_chare *obj)
-{
-    for (py_worker **at = &obj->wait_first; *at; at = &(*at)->wait_next) {
-        py_worker *w = *at;
-        PyObject *r = PyObject_CallFunctionObjArgs(st->when_test, w->wait_cond, obj,
-                                                   st->empty_tuple, NULL);
-        int yes = r ? PyObject_IsTrue(r) : -1;
-
-        Py_XDECREF(r);
-        if (yes < 0)
-            return -1;
-        if (yes) {
-            *at = w->wait_next;
-            w->wait_next = NULL;
-            Py_CLEAR(w->wait_cond);
-            py_co_wake(st, w);
-            return 0;                       /* it runs first, then the others are tested */
-        }
-    }
-    return 0;
-}
-
-int
-py_flush_waiting(py_state *st, py_chare *obj)
-{
-    PyObject *item;
-    bool error = false;
-
-    if (obj->flushing)
-        return 0;
-    obj->flushing = true;
-    Py_INCREF(obj);
-    while ((item = next_stored(st, obj, &error)) != NULL) {
-        run_stored(st, obj, item);
-        Py_DECREF(item);
-    }
-    obj->flushing = false;
-    if (!error && wake_waiting(st, obj))
-        error = true;
-    if (obj->waiting && PyList_GET_SIZE(obj->waiting) == 0)
-        Py_CLEAR(obj->waiting);
-    Py_DECREF(obj);
-    return error ? -1 : 0;
 }
 
 /* ---- References ------------------------------------------------------------------------ */
@@ -593,16 +482,17 @@ py_value_binding(void)
 static PyObject *
 get_state(py_state *st, py_chare *obj)
 {
-    PyObject *state, *channels, *r = NULL;
+    PyObject *state, *channels, *waiting, *r = NULL;
 
     state = obj->cls->custom_state ? PyObject_CallOneArg(st->get_state, (PyObject *)obj)
                                    : PyObject_GenericGetDict((PyObject *)obj, NULL);
     channels = state ? py_channels_state(obj) : NULL;
-    if (channels)
-        r = PyTuple_Pack(4, state, channels, obj->deposits ? obj->deposits : Py_None,
-                         obj->waiting ? obj->waiting : Py_None);
+    waiting = channels ? py_when_state(obj) : NULL;
+    if (waiting)
+        r = PyTuple_Pack(4, state, channels, obj->deposits ? obj->deposits : Py_None, waiting);
     Py_XDECREF(state);
     Py_XDECREF(channels);
+    Py_XDECREF(waiting);
     return r;
 }
 
@@ -626,8 +516,8 @@ set_state(py_state *st, py_chare *obj, PyObject *t)
     }
     if (PyTuple_GET_ITEM(t, 2) != Py_None)
         obj->deposits = Py_NewRef(PyTuple_GET_ITEM(t, 2));
-    if (PyTuple_GET_ITEM(t, 3) != Py_None)
-        obj->waiting = Py_NewRef(PyTuple_GET_ITEM(t, 3));
+    if (py_when_restore(obj, PyTuple_GET_ITEM(t, 3)))
+        return -1;
     return py_channels_restore(obj, PyTuple_GET_ITEM(t, 1));
 }
 

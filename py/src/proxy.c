@@ -181,8 +181,13 @@ method_new(py_class *cls, PyObject *spec, uint16_t entry)
     m->action = (uint8_t)action;
     m->coro = coro != 0;
     m->varargs = varargs != 0;
-    if (m->when)
+    if (m->when) {
         cls->has_when = true;
+        if (py_when_init(m)) {
+            Py_DECREF(m);
+            return NULL;
+        }
+    }
     return m;
 }
 
@@ -197,6 +202,8 @@ method_dealloc(PyObject *self)
     Py_XDECREF(m->params);
     Py_XDECREF(m->defaults);
     Py_XDECREF(m->when);
+    Py_XDECREF(m->when_func);
+    Py_XDECREF(m->when_attr);
     type->tp_free(self);
     Py_DECREF(type);
 }
