@@ -38,8 +38,8 @@ say_missing(const char *path)
     else if (c4i_trace_is_live(dir))
         fprintf(stderr, "c4prof: %s is not written yet: its job is running\n", path);
     else if (access(dir, F_OK) == 0)
-        fprintf(stderr, "c4prof: %s was not written, its job was killed: `c4prof recover %s` "
-                "makes it\n", path, dir);
+        fprintf(stderr, "c4prof: %s was not written, its job was killed: "
+                "`c4prof recover %s -o FILE` makes it\n", path, dir);
     else
         fprintf(stderr, "c4prof: there is no file %s\n", path);
 }
