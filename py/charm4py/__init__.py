@@ -1,6 +1,35 @@
 """Parallel programs of migratable objects: the Charm4py interface on c4.
 
-``from charm4py import *`` gives what programs need; ``charm`` is the runtime.
+    from charm4py import charm, Chare, Array, Reducer
+
+    class Worker(Chare):
+        def work(self, n, callback):
+            self.reduce(callback, n * self.thisIndex[0], Reducer.sum)
+
+    def main(args):
+        workers = Array(Worker, 8)
+        result = charm.Future()
+        workers.work(10, result)
+        print(result.get())
+        exit()
+
+    charm.start(main)
+
+    charmrun +p4 program.py    # or, on one PE: python3 program.py
+
+charm           the runtime: start, exit, waiting, sections, pool ...; see help(charm)
+Chare           base class of the objects of a program; also makes one
+Group, Array    make one on each PE; make as many as you like, which can migrate
+ArrayMap        base class of what says where an array's elements are
+Future          a value that comes later
+Channel         a stream between two chares
+Reducer         what reductions do: sum, max, gather ...
+coro, threaded  marks methods that may suspend
+when            holds messages back until a condition is true
+readonlies      variables that main sets for all PEs
+register        registers classes that charm.start() does not find
+
+Each has help of its own.  ``python3 -m charm4py.selftest`` looks whether this works here.
 """
 
 import os as _os

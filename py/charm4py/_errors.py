@@ -10,7 +10,7 @@ from . import _c4
 
 
 class Charm4PyError(Exception):
-    """Misuse of the runtime."""
+    """The runtime was used in a way that it cannot be; message says which."""
 
     def __init__(self, msg: str = "") -> None:
         super().__init__(msg)

@@ -33,7 +33,17 @@ Spec = Tuple[str, Optional[Callable[..., Any]], Optional[Tuple[str, ...]],
 
 
 class Chare(_c4.ChareBase):
-    """A migratable object.  ``Chare(X, args=[], onPE=-1)`` makes one of class X."""
+    """Base of all chares: objects that live on some PE and are called by messages.
+
+    Chare(X, args=[], onPE=-1) makes one chare of X, a class derived from Chare, and returns
+    its proxy; args are the constructor's arguments, and onPE is where (-1: the runtime
+    decides).  Group(X) and Array(X, dims) make collections.
+
+    In a class, every method whose name is not like __this__ can be called through proxies.
+    Its chares have the attributes thisProxy and thisIndex and the methods below, which
+    are not to be redefined, but for migrated(); classes whose arrays are balanced define
+    resumeFromSync(self).  The constructor need not call the one of Chare.
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Chare:
@@ -41,7 +51,11 @@ class Chare(_c4.ChareBase):
         return super().__new__(cls)
 
     def wait(self, cond_str: str) -> None:
-        """Suspends until the expression cond_str, over self, is true."""
+        """Suspends the coroutine until an expression is true, such as 'self.n == 3'.
+
+        It may use self and the globals of the module that defines the class, and is tested
+        now and after each method of this chare that ran.
+        """
         self._wait(parse_cond_str(cond_str, type(self).__module__))
 
     def _getSectionLocations_(self, select: Any) -> Any:
@@ -50,10 +64,13 @@ class Chare(_c4.ChareBase):
 
 
 class ArrayMap(Chare):
-    """A group that says where the elements of arrays are."""
+    """Says where the elements of an array are made: Array(X, n, map=Group(MyMap)).
+
+    A class derived from it defines procNum(self, index), which must say the same on all PEs.
+    """
 
     def procNum(self, index: Tuple[int, ...]) -> int:
-        """The PE of the element with this index."""
+        """The PE of the element with this index, always a tuple."""
         raise NotImplementedError(f"{type(self).__name__} must define procNum(self, index)")
 
 
@@ -76,7 +93,12 @@ def _create_chare(chare_type: type, args: Sequence[Any] = [], onPE: int = -1) ->
 
 
 class Group:
-    """``Group(X, args=[], onPEs=None)`` makes a chare of class X on each PE."""
+    """Group(X, args=[], onPEs=None) makes a chare of class X on each PE; returns the proxy.
+
+    args are the arguments of the constructors.  With onPEs, a list of PEs, there are members
+    on those only.  The proxy's calls go to all members, those of proxy[pe] to one.
+    Charm4PyError if X is not a registered subclass of Chare.
+    """
 
     def __new__(cls, chare_type: type, args: Sequence[Any] = [],
                 onPEs: Optional[Sequence[int]] = None) -> Any:
@@ -90,7 +112,21 @@ class Group:
 
 
 class Array:
-    """``Array(X, dims)`` makes an array of chares of class X."""
+    """Array(X, dims) makes an array of chares of class X; returns its proxy.
+
+    Array(X, dims=None, ndims=-1, args=[], map=None, useAtSync=False)
+
+    dims       the size, or a tuple of the sizes of up to 6 dimensions
+    ndims      instead: the number of dimensions of an array that starts empty; its elements
+               are made by proxy.ckInsert(index), and proxy.ckDoneInserting() says that all are
+    args       arguments of the constructors
+    map        Group(M) of an ArrayMap class M that says where elements are made; else each
+               PE gets a block
+    useAtSync  the elements take part in load balancing; see Chare.AtSync
+
+    The proxy's calls go to all elements, those of proxy[i] and proxy[i, j] to one.
+    Charm4PyError if X is not a registered subclass of Chare, or the sizes make no sense.
+    """
 
     def __new__(cls, chare_type: type, dims: Union[None, int, Sequence[int]] = None,
                 ndims: int = -1, args: Sequence[Any] = [], map: Any = None,

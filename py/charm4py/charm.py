@@ -23,7 +23,11 @@ from .threads import Future, NotThreadedError
 
 
 class Readonlies:
-    """Attributes set before main first suspends are the same on all PEs."""
+    """``readonlies``: attributes that main sets are the same on all PEs.
+
+    Those set before main first suspends reach the other PEs before any chare runs there;
+    what is assigned later, and names with an underscore at either end, stay on this PE.
+    """
 
     def __reduce__(self) -> str:
         return "readonlies"
@@ -33,7 +37,21 @@ readonlies = Readonlies()
 
 
 class Options:
-    """``charm.options``: settings, to be made before ``charm.start()``."""
+    """``charm.options``: settings, to be made before ``charm.start()``, the same on all PEs.
+
+    profiling (False)             measure times and messages for charm.printStats()
+    pickle_protocol (-1)          the protocol of pickle; -1: the highest
+    local_msg_optim (True)        arguments of calls within a PE go by reference, not by copy
+    local_msg_buf_size (50)       accepted, and means nothing: there is no such limit
+    auto_flush_wait_queues (True) test @when and self.wait() after each method of a chare; if
+                                  False, call self.__flush_wait_queues__()
+    quiet (False)                 no start-up lines; ++quiet sets it
+    remote_exec (False)           allow charm.thisProxy.exec() and .eval()
+    interactive.verbose (1)       notices of the interactive shell
+    interactive.broadcast_imports (True)  its imports are repeated on all PEs
+
+    str(charm.options) lists them.
+    """
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -56,54 +74,69 @@ def _default_options() -> Options:
 
 
 class CharmRemote(Chare):
-    """What ``charm.thisProxy`` refers to: one on each PE."""
+    """``charm.thisProxy``: a group that does on any PE what is asked of it.
+
+    charm.thisProxy.method(...) asks all PEs, charm.thisProxy[pe].method(...) one.
+    """
 
     _c4_has_pool = True  # messages of charm.pool go to it, too
 
     def myPe(self) -> int:
+        """Number of the PE that was asked."""
         return charm.myPe()
 
     def exit(self, exit_code: Any = 0) -> None:
+        """Ends the job with this status; a callback of reductions, too."""
         charm.exit(exit_code)
 
     def printStats(self) -> None:
+        """See charm.printStats()."""
         charm.printStats()
 
     def _statistics(self) -> Optional[bytes]:
         return _c4.stats()
 
     def updateGlobals(self, global_dict: Dict[str, Any], module_name: str = "__main__") -> None:
+        """Sets these global variables of a module, which must be imported there."""
         sys.modules[module_name].__dict__.update(global_dict)
 
     def eval(self, expression: str, module_name: str = "__main__") -> Any:
+        """Value of an expression, with the globals of a module; see options.remote_exec."""
         _check_remote_exec()
         return eval(expression, sys.modules[module_name].__dict__)
 
     def exec(self, code: str, module_name: str = "__main__") -> None:
+        """Runs code with the globals of a module; see options.remote_exec."""
         _check_remote_exec()
         exec(code, sys.modules[module_name].__dict__)
 
     def rexec(self, code: str, module_name: str = "__main__") -> None:
+        """The same as exec()."""
         self.exec(code, module_name)
 
     def addReducer(self, func: Callable[[List[Any]], Any]) -> None:
+        """Registers a reducer; see charm.reducers.addReducer()."""
         charm.reducers.addReducer(func)
 
     def LBTurnInstrumentOn(self) -> None:
+        """See charm.LBTurnInstrumentOn()."""
         charm.LBTurnInstrumentOn()
 
     def LBTurnInstrumentOff(self) -> None:
+        """See charm.LBTurnInstrumentOff()."""
         charm.LBTurnInstrumentOff()
 
     def createArray(self, cls: type, dims: Any = None, ndims: int = -1,
                     args: Sequence[Any] = [], map: Any = None, useAtSync: bool = False,
                     cb: Optional[Callable[[Any], Any]] = None) -> Any:
+        """Makes an array; returns its proxy (use ret=True) and gives it to cb, too."""
         proxy = Array(cls, dims, ndims, args, map, useAtSync)
         if cb is not None:
             cb(proxy)
         return proxy
 
     def registerNewChareType(self, name: str, source: str) -> None:
+        """Defines a chare class from its source in __main__; see options.remote_exec."""
         _check_remote_exec()
         space = sys.modules["__main__"].__dict__
         exec(source, space)
@@ -115,6 +148,7 @@ class CharmRemote(Chare):
         interactive.tell_error(pe, text)
 
     def registerNewChareTypes(self, classes: Sequence[type]) -> None:
+        """Registers chare classes of imported modules."""
         for cls in classes:
             charm.register(cls)
 
@@ -126,7 +160,17 @@ def _check_remote_exec() -> None:
 
 
 class Charm:
-    """The runtime of this process."""
+    """``charm``: the runtime of this process, one PE of the job.
+
+    Attributes, beside the methods below:
+
+    options                what can be set before charm.start(); see help(charm.options)
+    reducers               what reductions can do, also called Reducer
+    pool                   tasks for whatever PE has time; see help(charm.pool)
+    thisProxy              a group with a member on each PE: charm.thisProxy[pe].exit() ...
+    Future, createFuture   the class Future
+    started                True once charm.start() was called
+    """
 
     def __reduce__(self) -> str:
         return "charm"  # functions that travel find the runtime of where they are
@@ -146,7 +190,18 @@ class Charm:
 
     def start(self, entry: Any = None, classes: Sequence[type] = [],
               modules: Sequence[str] = [], interactive: bool = False) -> None:
-        """Runs the job: entry runs on PE 0.  The process ends inside."""
+        """Runs the job; does not return, as the process ends when the job does.
+
+        entry      a function of one parameter, which gets the program's arguments as a list
+                   (the program's path first) and runs on PE 0 as a coroutine; or a Chare class
+                   whose constructor takes such a list
+        classes    chare classes that are not found by themselves, which those in __main__ are
+        modules    names of modules whose chare classes are to be found, too
+        interactive  True: instead of entry, an interactive shell runs on PE 0
+
+        All processes of a job call it; charmrun starts several, else there is one PE.
+        Charm4PyError if it is called again, or if entry has other parameters.
+        """
         if self.started:
             raise Charm4PyError("charm.start() can only be called once")
         self.started = True
@@ -208,56 +263,76 @@ class Charm:
             _c4.coroutine(entry, (args,), True)
 
     def register(self, C: type, collections: Tuple[int, ...] = (GROUP, ARRAY)) -> None:
-        """Makes a chare class known that is not found by itself."""
+        """Makes a chare class known that is not found by itself, before chares of it are made.
+
+        Charm4PyError if C is not a subclass of Chare, or redefines a method of Chare.
+        """
         if not inspect.isclass(C) or not issubclass(C, Chare):
             raise Charm4PyError("Only subclasses of Chare can be registered")
         chare.register(C, (GROUP,) if issubclass(C, ArrayMap) else tuple(collections))
 
     def exit(self, exit_code: Any = 0) -> None:
-        """Ends the job; does not return."""
+        """Ends the job, from any PE; does not return.
+
+        exit_code, 0 to 255, is what charmrun returns; of several calls the first to reach
+        PE 0 counts.  Python's exit() does the same.
+        """
         checkCharmStarted()
         if exit_code is None:
             exit_code = 0
         _c4.exit(int(exit_code))
 
     def abort(self, message: str) -> None:
-        """Ends the job with an error."""
+        """Ends the job at once with this message, a backtrace, and status 1."""
         checkCharmStarted()
         _c4.abort(str(message))
 
     # ---- queries
 
     def myPe(self) -> int:
+        """Number of this PE, from 0; -1 before charm.start()."""
         return _c4.mype()
 
     def numPes(self) -> int:
+        """How many PEs the job has; -1 before charm.start()."""
         return _c4.npes()
 
     # All PEs are on one host until there is a transport between hosts.
     def myHost(self) -> int:
+        """Number of the host that this PE is on."""
         return 0
 
     def numHosts(self) -> int:
+        """How many hosts the job has."""
         return 1
 
     def getHostPes(self, host: int) -> List[int]:
+        """The PEs of a host, by rank."""
         return list(range(self.numPes()))
 
     def getHostFirstPe(self, host: int) -> int:
+        """The PE of rank 0 of a host."""
         return 0
 
     def getHostNumPes(self, host: int) -> int:
+        """How many PEs a host has."""
         return self.numPes()
 
     def getPeHost(self, pe: int) -> int:
+        """The host of a PE."""
         return 0
 
     def getPeHostRank(self, pe: int) -> int:
+        """Which of its host's PEs a PE is, from 0."""
         return pe
 
     def getTopoTreeEdges(self, pe: int, root_pe: int, pes: Optional[Sequence[int]] = None,
                          bfactor: int = 4) -> Tuple[Optional[int], List[int]]:
-        """(parent or None, children) of pe in a spanning tree of pes."""
+        """(parent or None, children) of pe in a spanning tree of pes (default: all PEs).
+
+        root_pe must be the first of pes.  A PE has at most bfactor children.  The same
+        arguments give the same tree on all PEs.
+        """
         nodes = list(range(self.numPes())) if pes is None else list(pes)
         if pes is None:
             nodes.remove(root_pe)
@@ -269,7 +344,10 @@ class Charm:
 
     def getTopoSubtrees(self, root_pe: int, pes: Sequence[int],
                         bfactor: int = 4) -> List[List[int]]:
-        """The PEs below the root, as disjoint subtrees headed by their roots."""
+        """The PEs of pes below the root, in up to bfactor lists, each a subtree, its root first.
+
+        root_pe must be the first of pes.
+        """
         assert pes[0] == root_pe, "the root must be the first of pes"
         rest = list(pes[1:])
         n = min(bfactor, len(rest))
@@ -278,7 +356,10 @@ class Charm:
     # ---- waiting
 
     def awaitCreation(self, *proxies: Any) -> None:
-        """Suspends until all constructors of these collections have finished."""
+        """Suspends until all constructors of these new collections have finished.
+
+        Once for each proxy, and only if a coroutine made it (else Charm4PyError).
+        """
         for proxy in proxies:
             if not isinstance(proxy, _c4.Proxy):
                 raise Charm4PyError(f"Did not pass a proxy to awaitCreation? {type(proxy)}")
@@ -289,13 +370,19 @@ class Charm:
             created.get()
 
     def wait(self, awaitables: Sequence[Union[Future, Channel]]) -> None:
-        """Suspends until all futures and channels are ready; consumes nothing."""
+        """Suspends until all of these futures and channels are ready.
+
+        It takes no value and raises none: call get() or recv() afterwards.
+        """
         for one in awaitables:
             while not _c4.readiness(one)[0]:
                 _c4.wait_any([one])
 
     def iwait(self, awaitables: Sequence[Union[Future, Channel]]) -> Iterator[Any]:
-        """Yields each future or channel once, as it becomes ready."""
+        """Yields each future or channel once, as it becomes ready: for f in charm.iwait(fs).
+
+        Those that are ready come first, in the order of the list.  The loop's body may suspend.
+        """
         pending = list(awaitables)
         now = [one for one in pending if _c4.readiness(one)[0]]
         pending = [one for one in pending if not _c4.readiness(one)[0]]
@@ -309,17 +396,21 @@ class Charm:
                 yield one
 
     def startQD(self, callback: Any) -> None:
-        """Calls back once when nothing runs and no message is on its way."""
+        """Calls back, once, when the job is quiescent: no method runs, no message is on its way.
+
+        callback is a Future, which gets None, or a method of a proxy, called without
+        arguments.  Coroutines that wait, timers, and messages that @when holds back do not count.
+        """
         _c4.quiescence(callback)
 
     def waitQD(self) -> None:
-        """Suspends until nothing runs and no message is on its way."""
+        """Suspends until no method runs and no message is on its way; see startQD()."""
         quiet = Future()
         _c4.quiescence(quiet)
         quiet.get()
 
     def sleep(self, secs: float) -> None:
-        """Suspends the coroutine, or blocks the PE outside of one."""
+        """Suspends the coroutine for at least secs; outside of one it blocks the PE."""
         if _c4.can_suspend():
             _c4.sleep(secs)
         else:
@@ -327,14 +418,17 @@ class Charm:
 
     def scheduleCallableAfter(self, callable_obj: Callable[..., Any], secs: float,
                               args: Sequence[Any] = []) -> None:
-        """Calls callable_obj(*args) on this PE, not earlier than in secs."""
+        """Calls callable_obj(*args) on this PE, not earlier than in secs, outside coroutines.
+
+        It may be a function, a Future or a method of a proxy.
+        """
         _c4.after(secs, callable_obj, tuple(args))
 
     # ---- later steps
 
     @property
     def pool(self) -> Any:
-        """Workers for tasks: see charm4py.pool.Pool."""
+        """Tasks for whatever worker has time: see charm4py.pool.Pool."""
         if self._pool is None:
             from .pool import pool
             checkCharmStarted()
@@ -343,11 +437,24 @@ class Charm:
 
     def split(self, proxy: Any, numsections: int, section_func: Any = None, elems: Any = None,
               slicing: Any = None, cons: Any = None) -> List[Any]:
-        """Makes numsections section proxies of the elements of proxy."""
+        """A list of numsections sections of the collection (or section) proxy.
+
+        One of these says who is in which:
+        section_func(element)   called where each element is; returns the number of its
+                                section, a list of them, or a negative number for none
+        elems                   a list with a list of indexes for each section
+        slicing                 a slice, or a tuple of them, if numsections is 1
+
+        Suspends the coroutine, but not for a group and elems.  AssertionError if a section
+        would be empty.
+        """
         return sections.split(proxy, numsections, section_func, elems, slicing, cons)
 
     def combine(self, *proxies: Any) -> Any:
-        """One section proxy of all elements of these collections."""
+        """One section of all members of these collections and sections.
+
+        They may be of different classes: methods are found by name.  Suspends the coroutine.
+        """
         return sections.combine(*proxies)
 
     # ---- profiling
@@ -368,16 +475,18 @@ class Charm:
             print(_stats.table_of_all(snapshots, self._main_name))
 
     def LBTurnInstrumentOn(self) -> None:
-        """Loads count for the balancer from here on."""
+        """What elements on this PE do counts for the balancer from here on."""
 
     def LBTurnInstrumentOff(self) -> None:
-        """Loads do not count for the balancer from here on."""
+        """What elements on this PE do does not count for the balancer from here on."""
 
     def addReducer(self, func: Callable[[List[Any]], Any], pre: Any = None,
                    post: Any = None) -> None:
+        """The same as charm.reducers.addReducer(func, pre, post)."""
         self.reducers.addReducer(func, pre, post)
 
     def print_dbg(self, *args: Any) -> None:
+        """Prints args after the number of this PE."""
         print("PE", self.myPe(), ":", *args)
 
 
@@ -438,7 +547,10 @@ _early: List[type] = []
 
 
 def register(cls: type) -> type:
-    """Class decorator: registers a chare class wherever it is defined."""
+    """Class decorator: registers a chare class wherever it is defined.
+
+    For classes in modules that are not given to charm.start(), and inside functions.
+    """
     if charm.started:
         charm.register(cls)
     else:
@@ -447,7 +559,7 @@ def register(cls: type) -> type:
 
 
 def checkCharmStarted() -> None:
-    """Raises unless charm runs."""
+    """Raises Charm4PyError unless charm runs."""
     if _c4.mype() < 0:
         raise Charm4PyError("charm was not started")
 

@@ -21,19 +21,26 @@ _WAIT, _FUTURE, _FUTURES = range(3)
 
 
 class Pool:
-    """The pool of workers, the same on every PE.
+    """``charm.pool``: runs functions on whatever PE has time.
 
-    Any coroutine may use it, and so may tasks.  Results come in the order of the
-    arguments.  An error in a task is raised where the result is asked for, and what has
-    not begun of that job is dropped.  ``ncores`` limits how many workers a job uses at
-    once (negative: no limit); ``chunksize`` is how many items make one task.
+    Any coroutine may use it, on every PE, and so may tasks; tasks that wait are marked
+    @coro.  Results come in the order of the arguments.  An error in a task is raised where
+    the result is asked for, and what has not begun of that job is dropped.
+
+    ncores     how many workers a job uses at once (negative: all of them)
+    chunksize  how many items make one task; worth it only for very short ones
+
+    Functions that all PEs can import travel by name, others (lambdas, closures) as code if
+    the package cloudpickle is installed.
     """
 
     def map(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1,
             ncores: int = -1, progress: bool = False) -> List[Any]:
         """[func(x) for x in iterable], in parallel; suspends until it is there.
 
-        With progress=True, PE 0 shows how far it is (on stderr).
+        func may be a lambda or a closure.  With progress=True, PE 0 shows how far it is
+        (on stderr); other PEs ignore that.
+        AssertionError if chunksize is less than 1 or ncores is 0.
         """
         show = _Progress() if progress and charm.myPe() == 0 else None
         return _c4.pool_map(_WAIT, func, None, iterable, _check_chunk(chunksize),
@@ -41,7 +48,7 @@ class Pool:
 
     def map_async(self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int = 1,
                   ncores: int = -1, multi_future: bool = False) -> Union[Future, List[Future]]:
-        """The same at once: a Future of the list, or a list of Futures, one for each item."""
+        """As map(), at once: a Future of the list, or with multi_future a list of Futures."""
         return _c4.pool_map(_FUTURES if multi_future else _FUTURE, func, None, iterable,
                             _check_chunk(chunksize), _check_cores(ncores), None)
 
@@ -54,7 +61,7 @@ class Pool:
     def submit_async(self, iterable: Iterable[Tuple[Callable[[Any], Any], Any]],
                      chunksize: int = 1, ncores: int = -1,
                      multi_future: bool = False) -> Union[Future, List[Future]]:
-        """The same at once: a Future of the list, or a list of Futures, one for each item."""
+        """As submit(), at once: a Future of the list, or with multi_future a list of Futures."""
         return _c4.pool_map(_FUTURES if multi_future else _FUTURE, *_pairs(iterable),
                             _check_chunk(chunksize), _check_cores(ncores), None)
 

@@ -36,7 +36,17 @@ def _elementwise(func: Callable[[List[Any]], Any], name: str) -> ReducerFunc:
 
 
 class ReducerContainer:
-    """``charm.reducers``: the built-in reducers and those that were added."""
+    """``Reducer`` (or ``charm.reducers``): what chare.reduce() can do with the contributions.
+
+    sum, product, max, min                  of numbers, or of lists, tuples, array.array and
+                                            NumPy arrays of them, element by element; sum and
+                                            product also of objects that know + and *
+    logical_and, logical_or, logical_xor    of bools, or of lists and arrays of them
+    gather                                  the list of all contributions, by index
+    nop                                     nothing: just tells that all have contributed
+
+    addReducer() adds others, under the names of their functions.
+    """
 
     def __init__(self) -> None:
         self.nop = ("nop", 0)
@@ -51,7 +61,14 @@ class ReducerContainer:
 
     def addReducer(self, func: ReducerFunc, pre: Optional[Callable[..., Any]] = None,
                    post: Optional[Callable[[Any], Any]] = None) -> None:
-        """Makes func known as ``Reducer.<name of func>``; on every PE, before use."""
+        """Makes func known as ``Reducer.<name of func>``; to be called on every PE, before use.
+
+        func(contributions) returns what a list of contributions or partial results comes to.
+        It is called with some of them at a time, in any order.
+        pre(data, chare) says what chare contributes instead of data; post(result) what is
+        delivered instead of the result.
+        Charm4PyError if the name is taken.
+        """
         name = func.__name__
         if hasattr(self, name):
             raise Charm4PyError(f"Reducer with name {name} already registered")

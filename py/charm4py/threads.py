@@ -4,7 +4,7 @@ from . import _c4
 
 
 class NotThreadedError(Exception):
-    """Code that is not in a coroutine tried to suspend."""
+    """Code that is not in a coroutine tried to suspend, or to make a Future: see coro."""
 
     def __init__(self, msg: str = "") -> None:
         super().__init__(msg)
