@@ -149,9 +149,12 @@ stalled(c4_pe *pe)
 void
 c4i_stall_check(c4_pe *pe)
 {
-    uint64_t now = c4i_now_ns(pe);
+    uint64_t now;
 
-    if (pe->me != 0 || !pe->idle_limit || pe->reported || now - pe->idle_since < pe->idle_limit)
+    if (!pe->idle_limit || pe->me != 0 || pe->reported)
+        return;
+    now = c4i_now_ns(pe);
+    if (now - pe->idle_since < pe->idle_limit)
         return;
     pe->idle_since = now;
     if (!pe->qd_wave) {

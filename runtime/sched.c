@@ -248,7 +248,7 @@ static void
 idle(c4_pe *pe)
 {
     uint64_t timeout = pe->exit == C4I_RUNNING ? c4i_timers_wait(pe) : c4i_impatient(pe);
-    uint64_t begin = c4i_ticks(&pe->clock), end;
+    uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0, end;
 
     if (pe->idle_limit && pe->me == 0 && !pe->idle_since)
         pe->idle_since = c4i_now_ns(pe);
@@ -260,7 +260,7 @@ idle(c4_pe *pe)
         c4i_report_waiting(pe);
     }
     c4i_stall_check(pe);
-    if (!pe->timing)
+    if (!begin)
         return;
     end = c4i_ticks(&pe->clock);
     pe->idle_ticks += end - begin;
@@ -268,23 +268,35 @@ idle(c4_pe *pe)
         pe->rec.activity(pe->rec.ctx, C4I_ACT_IDLE, begin, end);
 }
 
-bool
-c4_step(c4_pe *pe, bool block)
+static int
+step_batch(c4_pe *pe)
 {
     int n = 0;
 
-    pe->yield = false;
     while (n < BATCH && !pe->yield && pe->exit != C4I_ENDED && c4i_step_one(pe))
         n++;
+    return n;
+}
+
+bool
+c4_step(c4_pe *pe, bool block)
+{
+    int n;
+
+    pe->yield = false;
+    n = step_batch(pe);
+    if (n == 0 && pe->exit != C4I_ENDED) {
+        c4i_qd_idle(pe);                    /* may send to this PE itself */
+        if (block && !pe->local.head && !pe->yield && !pe->tasks && !pe->later_tasks) {
+            idle(pe);
+            n = step_batch(pe);             /* at once: who woke this PE waits */
+        }
+    }
     if (n) {
         if (!pe->qd_idle)
             pe->idle_since = 0;
         if ((++pe->steps & SIGNAL_STEPS) == 0 && pe->host && pe->host->signals)
             c4i_user_error(pe, pe->host->signals(pe));
-    } else if (pe->exit != C4I_ENDED) {
-        c4i_qd_idle(pe);                    /* may send to this PE itself */
-        if (block && !pe->local.head && !pe->yield && !pe->tasks && !pe->later_tasks)
-            idle(pe);
     }
     return pe->exit != C4I_ENDED;
 }

@@ -42,7 +42,7 @@
 enum {
     BURST = 64,                             /* messages from one ring before the others are looked at */
     SPIN_MIN_NS = 5000, SPIN_MAX_NS = 100000,
-    SPIN_FIRST = 64,                        /* looks in a row, before the clock is read */
+    SPIN_FIRST = 256,                       /* looks in a row, before the clock is read */
     SPIN_BATCH = 64                         /* looks between two readings of the clock */
 };
 
