@@ -1,6 +1,6 @@
 /*
- * broadcast.c - broadcasts, exactly once and in order [2], their completion
- * [6], and tasks: lists of executions still to be done on this PE.
+ * broadcast.c - broadcasts, exactly once and in order [2], when they are
+ * complete [6], and tasks: lists of executions still to be done on this PE.
  *
  * The root of a collection numbers broadcasts 1, 2, ...; an element carries
  * the last number it has executed (seen).  A PE logs broadcasts for elements
@@ -190,105 +190,14 @@ c4i_on_blow(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 
 /* ---- Completion [6] ---------------------------------------------------------- */
 
-/* Completions in a hash: b itself is a perfect one, they are given in turn. */
-static c4i_comp *
-comp_find(const c4i_coll *c, uint64_t b)
-{
-    c4i_comp *x = c->comp ? c->comp[b & c->comp_mask] : NULL;
-
-    while (x && x->b != b)
-        x = x->next;
-    return x;
-}
-
-static void
-comp_link(c4i_coll *c, c4i_comp *x)
-{
-    c4i_comp **at = &c->comp[x->b & c->comp_mask];
-
-    x->next = *at;
-    *at = x;
-}
-
-static void
-comps_grow(c4i_coll *c)
-{
-    c4i_comp **was = c->comp;
-    size_t n = was ? c->comp_mask + 1 : 0;
-
-    c->comp_mask = n ? 2 * n - 1 : 3;
-    c->comp = c4i_alloc((c->comp_mask + 1) * sizeof(*c->comp));
-    for (size_t i = 0; i < n; i++)
-        for (c4i_comp *x = was[i], *next; x; x = next) {
-            next = x->next;
-            comp_link(c, x);
-        }
-    free(was);
-}
-
-static c4i_comp *
-comp_new(c4i_coll *c, uint64_t b)
-{
-    c4i_comp *x = c4i_alloc(sizeof(*x));
-
-    if (!c->comp || c->ncomp > c->comp_mask)
-        comps_grow(c);
-    x->b = b;
-    c->ncomp++;
-    comp_link(c, x);
-    return x;
-}
-
-static void
-comp_free(c4i_coll *c, c4i_comp *x)
-{
-    c4i_comp **at = &c->comp[x->b & c->comp_mask];
-
-    while (*at != x)
-        at = &(*at)->next;
-    *at = x->next;
-    c->ncomp--;
-    c4_buf_release(&x->results);
-    free(x);
-}
-
 void
 c4i_bcast_release(c4_pe *pe, c4i_coll *c)
 {
     log_drop(pe, c, C4I_INF);
-    for (size_t i = 0; c->comp && i <= c->comp_mask; i++)
-        while (c->comp[i])
-            comp_free(c, c->comp[i]);
-    free(c->comp);
+    c4i_comps_release(&c->comps);
     free(c->log);
     c4i_bag_release(&c->unacked);
     free(c->ahead);
-}
-
-/* Starts with one running, which stands for the loop over local elements. */
-void
-c4i_comp_begin(c4_pe *pe, c4i_coll *c, const c4i_bcast *bc, int64_t issued)
-{
-    c4i_comp *x = comp_new(c, bc->b);
-
-    (void)pe;
-    x->future = bc->future;
-    x->flags = bc->flags;
-    x->running = 1;
-    x->issued = issued;
-}
-
-void
-c4i_comp_start(c4i_coll *c, uint64_t b, uint8_t flags)
-{
-    c4i_comp *x = comp_find(c, b);
-
-    if (!x) {                               /* a late execution: the report has gone up */
-        x = comp_new(c, b);
-        x->reported = true;
-        x->flags = flags;
-    }
-    x->running++;
 }
 
 /* A child's report: counts, then result records. */
@@ -296,6 +205,41 @@ typedef struct comp_head {
     int64_t  issued;
     uint64_t count;
 } comp_head;
+
+static c4i_comp *
+comp_new(c4_pe *pe, c4i_coll *c, uint64_t b, uint8_t flags)
+{
+    c4i_comp *x = c4i_comp_new(&c->comps, b);
+
+    x->flags = flags;
+    if (pe->me != c->root)
+        x->parent = c4i_tree_parent(pe, c->root);
+    return x;
+}
+
+/* Starts with one running, which stands for the loop over local elements. */
+void
+c4i_bcast_await(c4_pe *pe, c4i_coll *c, const c4i_bcast *bc, int64_t issued)
+{
+    c4i_comp *x = comp_new(pe, c, bc->b, bc->flags);
+
+    x->future = bc->future;
+    x->nkids = c4i_tree_nkids(pe, c->root);
+    x->running = 1;
+    x->issued = issued;
+}
+
+void
+c4i_bcast_start(c4_pe *pe, c4i_coll *c, uint64_t b, uint8_t flags)
+{
+    c4i_comp *x = c4i_comp_find(&c->comps, b);
+
+    if (!x) {                               /* a late execution: the report has gone up */
+        x = comp_new(pe, c, b, flags);
+        x->late = true;
+    }
+    x->running++;
+}
 
 static uint64_t
 sort_key(const c4i_coll *c, uint64_t key)
@@ -309,71 +253,11 @@ sort_key(const c4i_coll *c, uint64_t key)
     return key;
 }
 
-typedef struct ranked {
-    uint64_t key;
-    size_t   at;
-} ranked;
-
-static int
-by_key(const void *a, const void *b)
+static uint64_t
+rank(c4_pe *pe, const void *arg, const c4_result *r)
 {
-    const ranked *x = a, *y = b;
-
-    return x->key < y->key ? -1 : x->key > y->key;
-}
-
-static size_t
-padded(uint64_t len)
-{
-    return (len + 15) & ~(size_t)15;
-}
-
-/* Records in order of the elements' keys. */
-static c4_buf
-sorted_results(const c4i_coll *c, const c4_buf *in, uint64_t n)
-{
-    c4_buf out = { 0 };
-    ranked *r = c4i_alloc((in->len / sizeof(c4_result) + 1) * sizeof(*r));
-    size_t k = 0;
-
-    for (size_t at = 0; at < in->len && k < n; k++) {
-        c4_result head;
-
-        memcpy(&head, in->data + at, sizeof(head));
-        r[k] = (ranked){ sort_key(c, head.key), at };
-        at += sizeof(head) + padded(head.len);
-    }
-    qsort(r, k, sizeof(*r), by_key);
-    for (size_t i = 0; i < k; i++) {
-        c4_result head;
-
-        memcpy(&head, in->data + r[i].at, sizeof(head));
-        c4_buf_add(&out, in->data + r[i].at, sizeof(head) + padded(head.len));
-    }
-    free(r);
-    return out;
-}
-
-static void
-comp_answer(c4_pe *pe, c4i_coll *c, c4i_comp *x)
-{
-    struct iovec iov = { x->results.data, x->results.len };
-    c4_buf sorted = { 0 };
-
-    if (x->flags & C4I_F_RESULT) {
-        sorted = sorted_results(c, &x->results, x->count);
-        iov = (struct iovec){ sorted.data, sorted.len };
-        c4_future_sendv_flags(pe, x->future, &iov, 1, C4_VALUE_RESULTS);
-        c4_buf_release(&sorted);
-    } else if (x->results.len) {            /* errors only: the first one */
-        c4_result head;
-
-        memcpy(&head, x->results.data, sizeof(head));
-        iov = (struct iovec){ x->results.data + sizeof(head), head.len };
-        c4_future_sendv_flags(pe, x->future, &iov, 1, C4_VALUE_ERROR);
-    } else {
-        c4_future_sendv_flags(pe, x->future, NULL, 0, C4_VALUE_EMPTY);
-    }
+    (void)pe;
+    return sort_key(arg, r->key);
 }
 
 static void
@@ -383,31 +267,29 @@ comp_report(c4_pe *pe, c4i_coll *c, c4i_comp *x)
     c4i_wire w = c4i_wire_for(C4I_BDONE, c->id);
     struct iovec iov[2] = { { &h, sizeof(h) }, { x->results.data, x->results.len } };
 
-    w.elem = x->b;
-    w.flags = (uint8_t)((x->reported ? 0 : C4I_F_UP) | (x->flags & C4I_F_RESULT));
-    c4i_post(pe, c4i_tree_parent(pe, c->root), &w, iov, 2);
-    comp_free(c, x);
+    w.elem = x->no;
+    w.flags = (uint8_t)((x->late ? 0 : C4I_F_UP) | (x->flags & C4I_F_RESULT));
+    c4i_post(pe, x->parent, &w, iov, 2);
+    c4i_comp_free(&c->comps, x);
 }
 
 static void
 comp_check(c4_pe *pe, c4i_coll *c, c4i_comp *x)
 {
-    uint64_t expect = c->ndense + (uint64_t)x->issued;
-
-    if (x->running || (!x->reported && x->nheard < c4i_tree_nkids(pe, c->root)))
+    if (x->running || x->nkids)
         return;
     if (pe->me != c->root) {
         comp_report(pe, c, x);
-    } else if (x->count == expect) {
-        comp_answer(pe, c, x);
-        comp_free(c, x);
+    } else if (x->count == c->ndense + (uint64_t)x->issued) {
+        c4i_comp_answer(pe, x, rank, c);
+        c4i_comp_free(&c->comps, x);
     }
 }
 
 void
-c4i_comp_finish(c4_pe *pe, c4i_coll *c, uint64_t b, bool counts)
+c4i_bcast_finish(c4_pe *pe, c4i_coll *c, uint64_t b, bool counts)
 {
-    c4i_comp *x = comp_find(c, b);
+    c4i_comp *x = c4i_comp_find(&c->comps, b);
 
     if (!x)
         return;
@@ -417,62 +299,23 @@ c4i_comp_finish(c4_pe *pe, c4i_coll *c, uint64_t b, bool counts)
 }
 
 void
-c4i_comp_result(c4_pe *pe, c4i_coll *c, uint64_t b, uint64_t key, const struct iovec *iov,
-                int niov, bool is_error)
-{
-    static const unsigned char zero[16];
-    c4i_comp *x = comp_find(c, b);
-    c4_result head = { .key = key, .len = c4i_iov_len(iov, niov),
-                       .flags = is_error ? C4_VALUE_ERROR : 0 };
-    bool want = x && (x->flags & C4I_F_RESULT);
-
-    if (!x || (!want && !is_error))
-        return;
-    c4_buf_add(&x->results, &head, sizeof(head));
-    for (int i = 0; i < niov; i++)
-        c4_buf_add(&x->results, iov[i].iov_base, iov[i].iov_len);
-    c4_buf_add(&x->results, zero, padded(head.len) - head.len);
-    (void)pe;
-}
-
-/* Are these bytes whole result records? */
-static bool
-records_whole(const unsigned char *data, size_t len)
-{
-    while (len) {
-        c4_result head;
-
-        if (len < sizeof(head))
-            return false;
-        memcpy(&head, data, sizeof(head));
-        if (head.len > len || padded(head.len) > len - sizeof(head))
-            return false;
-        data += sizeof(head) + padded(head.len);
-        len -= sizeof(head) + padded(head.len);
-    }
-    return true;
-}
-
-void
 c4i_on_bdone(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
-    c4i_comp *x = comp_find(c, m->w.elem);
+    c4i_comp *x = c4i_comp_find(&c->comps, m->w.elem);
     comp_head h;
 
-    if (m->len < sizeof(h)
-        || !records_whole((const unsigned char *)m->data + sizeof(h), m->len - sizeof(h)))
+    if (m->len < sizeof(h) || (m->w.flags & C4I_F_UP && !(x && x->nkids)))
         c4_abort(pe, "malformed message: completion");
     memcpy(&h, m->data, sizeof(h));
     if (!x) {
-        x = comp_new(c, m->w.elem);
-        x->reported = true;
-        x->flags = m->w.flags & C4I_F_RESULT;
+        x = comp_new(pe, c, m->w.elem, m->w.flags & C4I_F_RESULT);
+        x->late = true;
     }
     x->issued += h.issued;
     x->count += h.count;
-    c4_buf_add(&x->results, (const char *)m->data + sizeof(h), m->len - sizeof(h));
+    c4i_comp_merge(pe, x, (const char *)m->data + sizeof(h), m->len - sizeof(h));
     if (m->w.flags & C4I_F_UP)
-        x->nheard++;
+        x->nkids--;
     comp_check(pe, c, x);
 }
 
@@ -537,7 +380,7 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
     call.src = bc->src;
     if (bc->flags & C4I_F_WANT) {
         call.done = (c4_done){ 0, bc->b + 1, c->id, e->key, true, 0 };
-        c4i_comp_start(c, bc->b, bc->flags);
+        c4i_bcast_start(pe, c, bc->b, bc->flags);
     }
     cause.pe = bc->src;
     cause.trace = bc->trace;
@@ -571,8 +414,7 @@ bcast_task(c4_pe *pe, c4i_task *t)
     c4i_task_end(pe, t);
     free(t->key);
     free(t);
-    if (comp_find(c, b))
-        c4i_comp_finish(pe, c, b, false);
+    c4i_bcast_finish(pe, c, b, false);
     c4i_low_check(pe, c);
     return false;
 }
@@ -661,7 +503,7 @@ c4i_on_bcast(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     log_add(c, bc);
     c->bseen = bc->b;
     if (flags & C4I_F_WANT)
-        c4i_comp_begin(pe, c, bc, issued);
+        c4i_bcast_await(pe, c, bc, issued);
     plan_bcast(pe, c, bc->b);
     if (stable > c->stable)
         c->stable = stable;
@@ -674,6 +516,7 @@ c4_err
 c4_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov, bool is_error)
 {
     c4i_coll *c;
+    c4i_comp *x;
 
     if (!done->want)
         return C4_OK;
@@ -684,8 +527,10 @@ c4_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov, boo
     if (!done->bcast)
         return c4_future_sendv_flags(pe, done->future, iov, niov, is_error ? C4_VALUE_ERROR : 0);
     c = c4i_coll_find(pe, done->coll);
-    c4i_comp_result(pe, c, done->bcast - 1, done->idx, iov, niov, is_error);
-    c4i_comp_finish(pe, c, done->bcast - 1, true);
+    x = c4i_comp_find(&c->comps, done->bcast - 1);
+    if (x)
+        c4i_comp_result(pe, x, done, iov, niov, is_error);
+    c4i_bcast_finish(pe, c, done->bcast - 1, true);
     return C4_OK;
 }
 

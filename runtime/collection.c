@@ -465,7 +465,7 @@ construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
     c4i_sync_joined(pe, e, sync_birth);
     if (c->awaited) {
         call.done = (c4_done){ 0, 1, c->id, key, true, 0 };
-        c4i_comp_start(c, 0, C4I_F_WANT);
+        c4i_bcast_start(pe, c, 0, C4I_F_WANT);
     }
     c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
 }
@@ -500,7 +500,7 @@ construct_done(c4_pe *pe, c4i_task *t)
     free(c->args);
     c->args = NULL;
     if (c->awaited)
-        c4i_comp_finish(pe, c, 0, false);
+        c4i_bcast_finish(pe, c, 0, false);
     c->red.hold = !c->closed;
     c4i_red_check(pe, &c->red);
     return false;
@@ -636,7 +636,7 @@ c4i_on_create(c4_pe *pe, c4i_msg *m)
     memcpy(c->args, (const char *)m->data + head, c->args_len);
     c->awaited = m->w.flags & C4I_F_WANT;
     if (c->awaited)
-        c4i_comp_begin(pe, c, &bc, 0);
+        c4i_bcast_await(pe, c, &bc, 0);
     plan_constructors(pe, c, h.sync_birth);
     drain_pending(pe, c->id);
     if (m->w.flags & C4I_F_COUNTED)

@@ -118,137 +118,19 @@ unpack(c4_pe *pe, const c4i_wire *w, c4i_msg *m, uint32_t trace, const copy *c, 
 
 /* ---- Completion ------------------------------------------------------------------ */
 
-static c4i_scomp *
-comp_find(const c4i_section *s, uint32_t no)
+/* The members' places. */
+static uint64_t
+rank(c4_pe *pe, const void *arg, const c4_result *r)
 {
-    c4i_scomp *x = s->comp ? s->comp[no & s->comp_mask] : NULL;
+    c4i_place *p = c4i_section_place(arg, (c4_chare){ r->key, r->coll });
 
-    while (x && x->no != no)
-        x = x->next;
-    return x;
+    if (!p)
+        c4_abort(pe, "malformed message: completion");
+    return p->at;
 }
 
 static void
-comp_link(c4i_section *s, c4i_scomp *x)
-{
-    c4i_scomp **at = &s->comp[x->no & s->comp_mask];
-
-    x->next = *at;
-    *at = x;
-}
-
-static void
-comps_grow(c4i_section *s)
-{
-    c4i_scomp **was = s->comp;
-    size_t n = was ? s->comp_mask + 1 : 0;
-
-    s->comp_mask = n ? 2 * n - 1 : 3;
-    s->comp = c4i_alloc((s->comp_mask + 1) * sizeof(*s->comp));
-    for (size_t i = 0; i < n; i++)
-        for (c4i_scomp *x = was[i], *next; x; x = next) {
-            next = x->next;
-            comp_link(s, x);
-        }
-    free(was);
-}
-
-static c4i_scomp *
-comp_new(c4i_section *s, uint32_t no)
-{
-    c4i_scomp *x = c4i_alloc(sizeof(*x));
-
-    if (!s->comp || s->ncomp > s->comp_mask)
-        comps_grow(s);
-    x->no = no;
-    s->ncomp++;
-    comp_link(s, x);
-    return x;
-}
-
-static void
-comp_free(c4i_section *s, c4i_scomp *x)
-{
-    c4i_scomp **at = &s->comp[x->no & s->comp_mask];
-
-    while (*at != x)
-        at = &(*at)->next;
-    *at = x->next;
-    s->ncomp--;
-    c4_buf_release(&x->results);
-    free(x);
-}
-
-void
-c4i_scomps_release(c4i_section *s)
-{
-    for (size_t i = 0; s->comp && i <= s->comp_mask; i++)
-        while (s->comp[i])
-            comp_free(s, s->comp[i]);
-    free(s->comp);
-}
-
-static size_t
-padded(uint64_t len)
-{
-    return (len + 15) & ~(size_t)15;
-}
-
-/* The records in order of the members' places; all of them are there. */
-static c4_buf
-sorted_results(c4_pe *pe, const c4i_section *s, const c4_buf *in)
-{
-    size_t *at = c4i_alloc(s->n * sizeof(*at));
-    c4_buf out = { 0 };
-    c4_result r;
-
-    for (size_t off = 0; off < in->len; off += sizeof(r) + padded(r.len)) {
-        c4i_place *p;
-
-        if (in->len - off < sizeof(r))
-            c4_abort(pe, "malformed message: completion");
-        memcpy(&r, in->data + off, sizeof(r));
-        p = c4i_section_place(s, (c4_chare){ r.key, r.coll });
-        if (!p || r.len > in->len || padded(r.len) > in->len - off - sizeof(r))
-            c4_abort(pe, "malformed message: completion");
-        at[p->at] = off + 1;
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        if (!at[i])
-            continue;                       /* it replied twice, another not at all */
-        memcpy(&r, in->data + at[i] - 1, sizeof(r));
-        r.place = (uint32_t)i;
-        if (c4_buf_add(&out, &r, sizeof(r))
-            || c4_buf_add(&out, in->data + at[i] - 1 + sizeof(r), padded(r.len)))
-            c4_abort(pe, "out of memory for results");
-    }
-    free(at);
-    return out;
-}
-
-static void
-answer(c4_pe *pe, const c4i_section *s, c4i_scomp *x)
-{
-    struct iovec iov;
-    c4_buf sorted;
-    c4_result r;
-
-    if (x->flags & C4I_F_RESULT) {
-        sorted = sorted_results(pe, s, &x->results);
-        iov = (struct iovec){ sorted.data, sorted.len };
-        c4_future_sendv_flags(pe, x->future, &iov, 1, C4_VALUE_RESULTS);
-        c4_buf_release(&sorted);
-    } else if (x->results.len) {            /* errors only: the first one */
-        memcpy(&r, x->results.data, sizeof(r));
-        iov = (struct iovec){ x->results.data + sizeof(r), r.len };
-        c4_future_sendv_flags(pe, x->future, &iov, 1, C4_VALUE_ERROR);
-    } else {
-        c4_future_sendv_flags(pe, x->future, NULL, 0, C4_VALUE_EMPTY);
-    }
-}
-
-static void
-comp_check(c4_pe *pe, c4i_section *s, c4i_scomp *x)
+comp_check(c4_pe *pe, c4i_section *s, c4i_comp *x)
 {
     c4i_wire w = c4i_wire_for(C4I_SDONE, s->id);
     struct iovec iov[2] = { { &x->count, sizeof(x->count) }, { x->results.data, x->results.len } };
@@ -258,14 +140,14 @@ comp_check(c4_pe *pe, c4i_section *s, c4i_scomp *x)
     if (pe->me == s->id % pe->npes) {
         if (x->count < s->n)
             return;
-        answer(pe, s, x);
+        c4i_comp_answer(pe, x, rank, s);
     } else {
         w.entry = REPORT;
         w.call = x->no;
         w.flags = x->late ? 0 : C4I_F_UP;
         c4i_post(pe, x->parent, &w, iov, 2);
     }
-    comp_free(s, x);
+    c4i_comp_free(&s->comps, x);
 }
 
 /* An awaited call has come; n copies are for this PE.  If some ran here before,
@@ -274,11 +156,11 @@ static void
 comp_begin(c4_pe *pe, c4i_section *s, const c4i_wire *w, uint32_t nkids, uint32_t n,
            c4_future future)
 {
-    c4i_scomp *x = comp_find(s, (uint32_t)w->call);
+    c4i_comp *x = c4i_comp_find(&s->comps, (uint32_t)w->call);
     c4i_wire guard = c4i_wire_for(C4I_SDONE, s->id);
 
     if (!x)
-        x = comp_new(s, (uint32_t)w->call);
+        x = c4i_comp_new(&s->comps, (uint32_t)w->call);
     x->late = false;
     x->parent = w->src;
     x->nkids = nkids;
@@ -300,10 +182,10 @@ c4i_section_start(c4_pe *pe, const c4i_msg *m, c4_done *done)
 {
     c4i_section *s = c4i_section_get(pe, (c4_section)(m->w.call >> 32));
     uint32_t no = (uint32_t)m->w.call;
-    c4i_scomp *x = comp_find(s, no);
+    c4i_comp *x = c4i_comp_find(&s->comps, no);
 
     if (!x) {
-        x = comp_new(s, no);
+        x = c4i_comp_new(&s->comps, no);
         x->late = true;
         x->parent = s->id % pe->npes;
         x->flags = m->w.flags & (C4I_F_WANT | C4I_F_RESULT);
@@ -318,22 +200,12 @@ void
 c4i_section_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov,
                    bool is_error)
 {
-    static const unsigned char zero[16];
     c4i_section *s = c4i_section_get(pe, done->section);
-    c4i_scomp *x = comp_find(s, (uint32_t)(done->bcast - 1));
-    c4_result r = { .key = done->idx, .len = c4i_iov_len(iov, niov), .coll = done->coll,
-                    .flags = is_error ? C4_VALUE_ERROR : 0 };
+    c4i_comp *x = c4i_comp_find(&s->comps, (uint32_t)(done->bcast - 1));
 
     if (!x || !x->running)
         return;
-    if (is_error || (x->flags & C4I_F_RESULT)) {
-        c4_err err = c4_buf_add(&x->results, &r, sizeof(r));
-
-        for (int i = 0; i < niov && !err; i++)
-            err = c4_buf_add(&x->results, iov[i].iov_base, iov[i].iov_len);
-        if (err || c4_buf_add(&x->results, zero, padded(r.len) - r.len))
-            c4_abort(pe, "out of memory for results");
-    }
+    c4i_comp_result(pe, x, done, iov, niov, is_error);
     x->running--;
     x->count++;
     comp_check(pe, s, x);
@@ -343,7 +215,7 @@ void
 c4i_on_section_done(c4_pe *pe, c4i_msg *m)
 {
     c4i_section *s = c4i_section_get(pe, m->w.coll);
-    c4i_scomp *x = comp_find(s, (uint32_t)m->w.call);
+    c4i_comp *x = c4i_comp_find(&s->comps, (uint32_t)m->w.call);
     uint64_t count;
 
     if (!x || (m->w.entry == REPORT && m->len < sizeof(count))
@@ -354,8 +226,7 @@ c4i_on_section_done(c4_pe *pe, c4i_msg *m)
     } else {
         memcpy(&count, m->data, sizeof(count));
         x->count += count;
-        if (c4_buf_add(&x->results, (const char *)m->data + sizeof(count), m->len - sizeof(count)))
-            c4_abort(pe, "out of memory for results");
+        c4i_comp_merge(pe, x, (const char *)m->data + sizeof(count), m->len - sizeof(count));
         if (m->w.flags & C4I_F_UP)
             x->nkids--;
     }

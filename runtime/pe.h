@@ -150,19 +150,39 @@ typedef struct c4i_bcast {
     uint32_t  src, trace;
 } c4i_bcast;
 
-/* Completion of an awaited broadcast. */
+/* ---- Awaited calls to many (completion.c) [6] ------------------------------ */
+
+/* What a PE knows of one of them: a broadcast, or a call to a section. */
 typedef struct c4i_comp {
-    uint64_t b, future;
-    uint8_t  flags;
-    bool     reported;                      /* the primary report has gone up */
+    uint64_t no, future;
+    uint8_t  flags;                         /* C4I_F_WANT, C4I_F_RESULT */
+    bool     late;                          /* the report has gone up: this is one more */
+    uint32_t parent;                        /* who gets the report */
+    uint32_t nkids;                         /* reports that are to come */
     uint32_t running;                       /* executions begun here and not finished; +1 while starting */
-    uint32_t nheard;                        /* primary reports from children */
-    int64_t  issued;                        /* insertions before b, less deaths, this subtree */
-    uint64_t count;                         /* executions finished, this subtree */
-    uint32_t nprimary;                      /* root: PEs heard */
-    c4_buf   results;
+    int64_t  issued;                        /* broadcasts: insertions before it, less deaths, this subtree */
+    uint64_t count;                         /* executions finished, this subtree, not reported yet */
+    c4_buf   results;                       /* records */
     struct c4i_comp *next;
 } c4i_comp;
+
+typedef struct c4i_comps {
+    c4i_comp **slot;
+    size_t    n, mask;                      /* mask + 1 slots, a power of 2 */
+} c4i_comps;
+
+c4i_comp *c4i_comp_find(const c4i_comps *t, uint64_t no);       /* NULL: none */
+c4i_comp *c4i_comp_new(c4i_comps *t, uint64_t no);
+void c4i_comp_free(c4i_comps *t, c4i_comp *x);
+void c4i_comps_release(c4i_comps *t);
+/* One execution's result, if the caller wants it, or its error. */
+void c4i_comp_result(c4_pe *pe, c4i_comp *x, const c4_done *done, const struct iovec *iov,
+                     int niov, bool is_error);
+/* Records out of a report; malformed ones end the job. */
+void c4i_comp_merge(c4_pe *pe, c4i_comp *x, const void *records, size_t len);
+/* The caller's future gets its value; results in order of their ranks. */
+typedef uint64_t (*c4i_rank_fn)(c4_pe *pe, const void *arg, const c4_result *r);
+void c4i_comp_answer(c4_pe *pe, c4i_comp *x, c4i_rank_fn rank, const void *arg);
 
 /* ---- Collections ---------------------------------------------------------- */
 
@@ -203,8 +223,7 @@ struct c4i_coll {
     uint64_t   task_low;                    /* ... all numbers above this may still be needed */
     c4i_ahead *ahead;                       /* with seen beyond bseen */
     size_t     nahead, ahead_cap;
-    c4i_comp **comp;                        /* hash by number; chained */
-    size_t     ncomp, comp_mask;
+    c4i_comps  comps;
 
     /* insertions */
     int64_t    nissued;                     /* c4_insert() calls on this PE, less elements
@@ -244,26 +263,11 @@ typedef struct c4i_section_part {
     uint16_t  entry;
 } c4i_section_part;
 
-/* Completion of an awaited call to a section. */
-typedef struct c4i_scomp {
-    uint32_t  no;
-    uint32_t  parent;                       /* who gets the report */
-    uint32_t  nkids;                        /* reports that are to come */
-    uint32_t  running;                      /* begun here and not finished; +1 while starting */
-    uint8_t   flags;
-    bool      late;                         /* the report has gone up: this is one more */
-    uint64_t  count;                        /* calls finished, that are not reported yet */
-    c4_future future;                       /* root */
-    c4_buf    results;
-    struct c4i_scomp *next;
-} c4i_scomp;
-
-/* What a PE knows of a section: everything but red and comp, only the root. */
+/* What a PE knows of a section: everything but red and comps, only the root. */
 struct c4i_section {
     c4_section id;
     c4i_red    red;
-    c4i_scomp **comp;                       /* hash by number, chained */
-    size_t     ncomp, comp_mask;
+    c4i_comps  comps;
     c4i_member *member;
     c4i_place *place;
     size_t     n;
@@ -634,12 +638,12 @@ void c4i_issued_add(c4i_coll *c, int64_t n, uint64_t seen);
 void c4i_low_check(c4_pe *pe, c4i_coll *c);
 void c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low);
 void c4i_task_end(c4_pe *pe, c4i_task *t);              /* unlinks, keeps the struct */
-void c4i_comp_begin(c4_pe *pe, c4i_coll *c, const c4i_bcast *bc, int64_t issued);
-void c4i_comp_start(c4i_coll *c, uint64_t b, uint8_t flags);    /* an execution begins */
-void c4i_comp_finish(c4_pe *pe, c4i_coll *c, uint64_t b, bool counts);
-void c4i_comp_result(c4_pe *pe, c4i_coll *c, uint64_t b, uint64_t key,
-                     const struct iovec *iov, int niov, bool is_error);
 void c4i_bcast_release(c4_pe *pe, c4i_coll *c);
+/* Completion of broadcast b (0: the creation): it has come; an execution of it
+ * begins here; one has ended (counts), or the loop over local elements. */
+void c4i_bcast_await(c4_pe *pe, c4i_coll *c, const c4i_bcast *bc, int64_t issued);
+void c4i_bcast_start(c4_pe *pe, c4i_coll *c, uint64_t b, uint8_t flags);
+void c4i_bcast_finish(c4_pe *pe, c4i_coll *c, uint64_t b, bool counts);
 
 /* ---- reduction.c ---- */
 void c4i_red_init(c4_pe *pe, c4i_red *r, uint8_t kind, c4_coll coll, uint32_t root);
@@ -691,7 +695,6 @@ void c4i_shared_drop(c4_pe *pe, c4i_shared *s);
 void c4i_section_start(c4_pe *pe, const c4i_msg *m, c4_done *done);
 void c4i_section_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov, int niov,
                         bool is_error);
-void c4i_scomps_release(c4i_section *s);
 
 /* ---- quiescence.c ---- */
 void c4i_on_qd(c4_pe *pe, c4i_msg *m);

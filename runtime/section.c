@@ -77,7 +77,7 @@ section_free(c4_pe *pe, c4i_section *s)
 {
     c4i_msg *m;
 
-    c4i_scomps_release(s);
+    c4i_comps_release(&s->comps);
     while ((m = c4i_queue_pop(&s->held)))
         c4i_msg_free(pe, m);
     c4i_red_release(&s->red);
@@ -494,8 +494,8 @@ c4i_section_leftovers(const c4_pe *pe, char *text, size_t n)
     for (size_t i = 0; pe->sections && i <= pe->sections_mask; i++) {
         const c4i_section *s = pe->sections[i];
 
-        if (s && (s->ncomp || s->held.head)) {
-            snprintf(text, n, "section %u: a %s", s->id, s->ncomp ? "completion" : "held request");
+        if (s && (s->comps.n || s->held.head)) {
+            snprintf(text, n, "section %u: a %s", s->id, s->comps.n ? "completion" : "held request");
             return C4_ESTATE;
         }
     }
@@ -516,8 +516,8 @@ c4i_report_sections(const c4_pe *pe)
         if (s->red.part.n)
             fprintf(stderr, "c4: PE %u: a reduction of section %u waits for contributions: there "
                     "are %u of %zu\n", pe->me, s->id, s->red.part.at[0].count, s->n);
-        if (s->ncomp)
+        if (s->comps.n)
             fprintf(stderr, "c4: PE %u: %zu calls to section %u wait for its %zu members to "
-                    "finish\n", pe->me, s->ncomp, s->id, s->n);
+                    "finish\n", pe->me, s->comps.n, s->id, s->n);
     }
 }
