@@ -4,6 +4,8 @@
     # arguments: 20 ++foo its command line; none otherwise
     # status: 3           how the job must end; 0 otherwise
     # says: text          what must be in its output; any number of these lines
+    # repeat: once        too long to be repeated (tests/stress)
+    # stress: no          not to be run with +stress (tests/stress)
 """
 import re
 import subprocess
@@ -17,13 +19,15 @@ class Program:
         self.path = path
         wishes = {}
         for line in path.read_text().splitlines():
-            match = re.fullmatch(r'# (PEs|arguments|status|says): (.*)', line)
+            match = re.fullmatch(r'# (PEs|arguments|status|says|repeat|stress): (.*)', line)
             if match:
                 wishes.setdefault(match[1], []).append(match[2])
         self.npes = [int(n) for n in ' '.join(wishes.get('PEs', ['1 2 4'])).split()]
         self.arguments = ' '.join(wishes.get('arguments', [])).split()
         self.status = int(wishes.get('status', ['0'])[-1])
         self.says = wishes.get('says', [])
+        self.once = 'repeat' in wishes
+        self.stress = 'stress' not in wishes
 
     def run(self, npes, *more, env=None):
         job = subprocess.run(
@@ -39,7 +43,8 @@ def programs(folder):
     return [Program(path) for path in sorted(folder.glob('*.py'))]
 
 
-def jobs(folder):
+def jobs(folder, wanted=lambda program: True):
     """(program, npes) for each, as parameters of a test, and names for them."""
-    pairs = [(program, npes) for program in programs(folder) for npes in program.npes]
+    pairs = [(program, npes) for program in programs(folder) if wanted(program)
+             for npes in program.npes]
     return {'argvalues': pairs, 'ids': [f'{p.path.stem}-{n}' for p, n in pairs]}
