@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "launch/command.h"
+#include "launch/nodelist.h"
 #include "lb/manager.h"
 #include "runtime/flags.h"
 #include "runtime/launch.h"
@@ -79,36 +80,30 @@ read_seconds(const c4i_flags *f, const char *name, double *out)
     return -1;
 }
 
-/* ---- Node lists: only this host can be meant ---------------------------------- */
+/* ---- Hosts: only this one can be meant ------------------------------------------- */
 
 static int
-check_nodelist(const c4i_flags *f)
+check_hosts(const c4i_flags *f)
 {
-    const char *name = c4i_flags_get(f, "++nodelist");
-    char line[512], host[256];
-    int status = -1;
-    FILE *file;
+    char *path = NULL, why[512];
+    c4i_nodelist list = { 0 };
+    int err = 0;
 
     if (c4i_flags_has(f, "++mpiexec")) {
         fputs("charmrun: ++mpiexec: this version runs on one host only; leave it out\n", stderr);
         return 1;
     }
-    if (!name || c4i_flags_has(f, "++local"))
-        return -1;
-    file = fopen(name, "re");
-    if (!file) {
-        fprintf(stderr, "charmrun: node list %s: %s\n", name, strerror(errno));
-        return 1;
-    }
-    while (status < 0 && fgets(line, sizeof(line), file))
-        if (sscanf(line, " host %255s", host) == 1 && strcmp(host, "localhost") &&
-            strcmp(host, "127.0.0.1")) {
-            fprintf(stderr, "charmrun: node list %s names host %s: this version runs on one "
-                    "host only\n", name, host);
-            status = 1;
-        }
-    fclose(file);
-    return status;
+    if (!c4i_flags_has(f, "++local"))
+        path = c4i_nodelist_find(c4i_flags_get(f, "++nodelist"));
+    if (path)
+        err = c4i_nodelist_read(&list, path, c4i_flags_get(f, "++nodegroup"), why, sizeof(why));
+    if (path && !err)
+        err = c4i_nodelist_check_local(&list, path, why, sizeof(why));
+    if (err)
+        fprintf(stderr, "charmrun: %s\n", why);
+    c4i_nodelist_release(&list);
+    free(path);
+    return err ? 1 : -1;
 }
 
 /* ---- The program ---------------------------------------------------------------- */
@@ -215,9 +210,33 @@ has_word(int argc, char **argv, const char *word)
     return false;
 }
 
-/* The words after the launcher's flags become what a PE runs. */
+/* What is left of the line, to out.  The shell comes before the first flag,
+ * where Python looks for its program. */
+static void
+copy_words(const c4i_command *c, int argc, char **argv, char **out)
+{
+    bool shell = c->interactive && !has_word(argc, argv, SHELL_MODULE), quiet = c->quiet;
+    int n = 0;
+
+    for (int i = 0; i <= argc; i++) {
+        if (shell && (i == argc || argv[i][0] == '+')) {
+            out[n++] = (char *)"-m";
+            out[n++] = (char *)SHELL_MODULE;
+            shell = false;
+        }
+        if (quiet && (i == argc || !strcmp(argv[i], "++"))) {
+            out[n++] = (char *)"++quiet";
+            quiet = false;
+        }
+        if (i < argc)
+            out[n++] = argv[i];
+    }
+}
+
+/* The words after the launcher's flags become what a PE runs; any: there is
+ * one that is no flag. */
 static int
-build_argv(c4i_command *c, int argc, char **argv)
+build_argv(c4i_command *c, bool any, int argc, char **argv)
 {
     char **out = calloc((size_t)argc + 6, sizeof(*out));
     int n = 0, status = -1;
@@ -225,11 +244,11 @@ build_argv(c4i_command *c, int argc, char **argv)
     if (!out)
         return refuse(argc ? argv[0] : "", "cannot be run: out of memory");
     c->argv = out;
-    if (argc == 0 && !c->interactive) {
+    if (!any && !c->interactive) {
         fputs("ERROR> You must specify a node-program.\n", stderr);
         return 1;
     }
-    if (argc == 0 || argv[0][0] == '-') {
+    if (!any || argv[0][0] == '-') {
         out[n++] = python();
     } else if (ends_with(argv[0], ".py")) {
         if (look_at(argv[0]) == MISSING || look_at(argv[0]) == FOLDER)
@@ -241,19 +260,7 @@ build_argv(c4i_command *c, int argc, char **argv)
             status = check_script(argc, argv);
         argc--, argv++;
     }
-    for (int i = 0; i < argc; i++) {
-        if (c->quiet && !strcmp(argv[i], "++")) {
-            out[n++] = (char *)"++quiet";
-            c->quiet = false;
-        }
-        out[n++] = argv[i];
-    }
-    if (c->interactive && !has_word(argc, argv, SHELL_MODULE)) {
-        out[n++] = (char *)"-m";
-        out[n++] = (char *)SHELL_MODULE;
-    }
-    if (c->quiet)
-        out[n++] = (char *)"++quiet";
+    copy_words(c, argc, argv, out + n);
     return status;
 }
 
@@ -278,8 +285,6 @@ read_all_flags(c4i_command *c, int argc, char **argv)
         fprintf(stderr, "charmrun: %s\n", f.error);
         status = 1;
     }
-    if (status < 0 && c4i_lb_help(&f, stdout))
-        status = 0;
     if (status < 0 && c4i_lb_help(&f, stdout))
         status = 0;
     trace = c4i_flags_get(&f, "+trace");
@@ -316,7 +321,7 @@ read_flags(c4i_command *c, const c4i_flags *f)
     if (status < 0)
         status = read_seconds(f, "++timelimit", &c->time_limit_s);
     if (status < 0)
-        status = check_nodelist(f);
+        status = check_hosts(f);
     return status;
 }
 
@@ -373,7 +378,7 @@ c4i_command_read(c4i_command *c, int argc, char **argv)
     if (status < 0) {
         bool any = program_first(argc, argv);
 
-        status = build_argv(c, any || c->interactive ? argc - 1 : 0, argv + 1);
+        status = build_argv(c, any, argc - 1, argv + 1);
     }
     c4i_flags_release(&f);
     return status;

@@ -38,7 +38,7 @@ const c4i_flag c4i_flag_table[] = {
     { "++help", NO_ARG, LAUNCHER, false, NULL, NULL, NULL, "list all flags" },
     { "+help", NO_ARG, LAUNCHER, false, NULL, NULL, NULL, "list all flags" },
     { "++nodelist", VALUE, LAUNCHER, false, "FILE", NULL, NULL, "hosts to start PEs on; only this host so far" },
-    { "++nodegroup", VALUE, NOTICE, false, "GROUP", NULL, NULL, "group of the node list" },
+    { "++nodegroup", VALUE, LAUNCHER, false, "GROUP", NULL, "main", "group of the node list to use" },
     { "++numHosts", VALUE, NOTICE, false, "N", NULL, NULL, "hosts to use" },
     { "++mpiexec", NO_ARG, LAUNCHER, false, NULL, NULL, NULL, "start through mpiexec; not available yet" },
     { "++mpiexec-no-n", NO_ARG, NOTICE, false, NULL, NULL, NULL, "how mpiexec is called" },
