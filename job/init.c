@@ -91,6 +91,28 @@ attach_all(c4_pe *pe, int *argc, char **argv)
     return err;
 }
 
+/* Started by mpirun or srun as one of several, each process is a job of its own. */
+static void
+notice_other_launchers(void)
+{
+    static const struct { const char *rank, *size; } vars[] = {
+        { "PMI_RANK", "PMI_SIZE" },
+        { "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE" },
+        { "SLURM_PROCID", "SLURM_STEP_NUM_TASKS" },
+    };
+
+    for (size_t i = 0; i < sizeof(vars) / sizeof(vars[0]); i++) {
+        const char *rank = getenv(vars[i].rank), *size = getenv(vars[i].size);
+
+        if (!rank || !size || atoi(size) < 2)
+            continue;
+        if (atoi(rank) == 0)
+            fprintf(stderr, "c4: started %s times by another launcher: these are %s jobs of one PE "
+                    "each; charmrun +p%s starts one job of %s PEs\n", size, size, size, size);
+        return;
+    }
+}
+
 /* A mistake in a flag is the same on all PEs: PE 0 tells, and its end ends the
  * job.  Another PE speaks only if it is still there a while later. */
 static void
@@ -111,8 +133,10 @@ c4_init(int *argc, char **argv, const c4_host *host, c4_pe **out)
     c4_pe *pe;
     c4_err err = c4i_shm_new(&net);
 
-    if (err == C4_ENOENT)
+    if (err == C4_ENOENT) {
+        notice_other_launchers();
         err = c4i_loop_new(&net);
+    }
     if (err) {
         fprintf(stderr, "c4: this PE cannot join its job: %s\n", c4_strerror(err));
         return err;

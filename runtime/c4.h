@@ -359,6 +359,9 @@ C4_API c4_err c4_set_migratable(c4_pe *pe, bool migratable);
 /* The running element's load by the program's own measure, in any unit, until
  * set again; used under +LBLoad user. */
 C4_API c4_err c4_set_load(c4_pe *pe, double load);
+/* Whether what runs on this PE from now on, the rest of the running method
+ * included, counts as load of its elements; at first it does. */
+C4_API void c4_measure_load(c4_pe *pe, bool on);
 /* Destroys the running element after its entry method has returned (and after
  * the broadcasts that its PE has seen).  What is sent to it later is dropped; a
  * future that waits for such a call gets data NULL, and c4_error() says why.  It

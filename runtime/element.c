@@ -144,6 +144,11 @@ c4i_charge(c4_pe *pe, uint64_t now)
 
     pe->ctx.from = now;
     pe->busy_ticks += ticks;
+    if (pe->load_off) {
+        if (pe->has_lb && pe->lb.want_cpu)
+            pe->ctx.cpu = cpu_now_ns();
+        return;
+    }
     if (!e || !e->at_sync)
         pe->lb_background += ticks;
     if (!e)
@@ -717,6 +722,14 @@ c4_set_load(c4_pe *pe, double load)
         return c4_fail(pe, C4_EINVAL, "a load is not negative");
     e->user_load = load;
     return C4_OK;
+}
+
+void
+c4_measure_load(c4_pe *pe, bool on)
+{
+    if (pe->timing && pe->ctx.active)
+        c4i_charge(pe, c4i_ticks(&pe->clock));
+    pe->load_off = !on;
 }
 
 bool

@@ -471,6 +471,7 @@ struct c4_pe {
     c4i_recorder   rec;
     c4i_balancer   lb;
     bool           has_rec, has_lb;
+    bool           load_off;                /* c4_measure_load(): executions are not charged */
     const c4_host *host;
     void          *user;
     c4i_flags      flags;

@@ -57,5 +57,7 @@ if _os.environ.get("CHARM_NOLOAD", "0") == "0":
     from .reduction import Reducer
     from .threads import Future
 
+    from ._old import lookup as __getattr__
+
     # The attribute is the runtime; the module of that name stays importable.
     atexit.register(_charm_module.check_started_at_exit)

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from . import _c4
+from . import _c4, reduction
 
 Row = Tuple[str, ...]
 _LINE = "-" * 59
@@ -33,7 +33,7 @@ def _is_shown(cls: type, methods: Dict[str, Tuple[float, ...]]) -> bool:
 
 def _order(cls: type, kind: str) -> List[str]:
     """Names in the order of the table: constructor first, then by name."""
-    names = _c4.methods(cls)
+    names = sorted({"_channelConnect__", *_c4.methods(cls)})
     if kind == "Array":
         return ["__init__", "migrated", "AtSync", *names]
     arrays_only = ("migrate", "setMigratable")
@@ -44,20 +44,21 @@ def _body(rows: List[Any], main: str) -> Tuple[List[Any], List[float]]:
     """Rows (tuples) and separators (str), and the sum of the rows."""
     out: List[Any] = []
     total = [0.0, 0.0, 0.0]
-    for cls, _, _, _, *times in rows:
-        if cls is None:
-            out.append(_times(f"{main} (main function)", *times))
-            total = [a + b for a, b in zip(total, times)]
+
+    def add(name: str, times: Tuple[float, ...]) -> None:
+        out.append(_times(name, *times))
+        total[:] = [a + b for a, b in zip(total, times)]
+
     classes = _by_class(rows)
     for cls, kind in sorted(classes, key=lambda k: (k[0].__module__, k[0].__name__, k[1])):
         methods = classes[cls, kind]
-        if not _is_shown(cls, methods):
-            continue
-        out.append(f"------ {cls} as {kind} ------")
-        for name in _order(cls, kind):
-            times = methods.get(name, (0.0, 0.0, 0.0))
-            out.append(_times(name, *times))
-            total = [a + b for a, b in zip(total, times)]
+        if _is_shown(cls, methods):
+            out.append(f"------ {cls} as {kind} ------")
+            for name in _order(cls, kind):
+                add(name, methods.get(name, (0.0, 0.0, 0.0)))
+    for times in [row[4:] for row in rows if row[0] is None]:
+        out.append("------ <class 'charm4py.chare.DefaultMainchare'> as Mainchare ------")
+        add(f"{main} (main function)", times)
     return out, total
 
 
@@ -69,11 +70,11 @@ def _messages(word: str, counts: Tuple[int, int, int, int]) -> List[str]:
             f"Total bytes = {round(nbytes / 1024 / 1024, 3)} MB"]
 
 
-def _format(stats: Dict[str, Any], title: str, main: str) -> str:
+def _format(stats: Dict[str, Any], custom_s: float, title: str, main: str) -> str:
     body, total = _body(stats["rows"], main)
     table: List[Any] = [("", "em", "send", "recv", "total"), *body, _LINE, _times("", *total), _LINE]
-    extra = (("reductions", stats["reductions"]), ("custom reductions", 0.0),
-             ("migrating out", stats["migrating"]))
+    extra = (("reductions", max(0.0, stats["reductions"] - custom_s)),
+             ("custom reductions", custom_s), ("migrating out", stats["migrating"]))
     for name, secs in extra:
         table.append((name, "", "", _cell(secs), _cell(secs)))
         total[2] += secs
@@ -93,11 +94,12 @@ def _format(stats: Dict[str, Any], title: str, main: str) -> str:
 
 def table(main: str) -> str:
     """The table of this PE; main is the name of the main function."""
-    stats = _c4.stats()
-    return _format(_c4.stats_rows(stats), f"Timings for PE {_c4.mype()} :", main)
+    stats = _c4.stats_rows(_c4.stats())
+    return _format(stats, reduction.custom_s, f"Timings for PE {_c4.mype()} :", main)
 
 
-def table_of_all(snapshots: List[Optional[bytes]], main: str) -> str:
-    """The sum over PEs, of what each said with _c4.stats()."""
-    stats = _c4.stats_rows(_c4.stats_merge([s for s in snapshots if s is not None]))
-    return _format(stats, f"Timings for all {stats['npes']} PEs :", main)
+def table_of_all(snapshots: List[Tuple[Optional[bytes], float]], main: str) -> str:
+    """The sum over PEs, of what each said: its _c4.stats(), its time in custom reducers."""
+    stats = _c4.stats_rows(_c4.stats_merge([s for s, _ in snapshots if s is not None]))
+    custom_s = sum(s for _, s in snapshots)
+    return _format(stats, custom_s, f"Timings for all {stats['npes']} PEs :", main)

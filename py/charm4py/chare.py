@@ -135,6 +135,10 @@ class Array:
         return _c4.create(chare_type, ARRAY, args, _dims(dims, ndims), -1, map, useAtSync)
 
 
+class Mainchare:
+    """Base of the program's chare in very old versions; any Chare class can be that now."""
+
+
 def _dims(dims: Union[None, int, Sequence[int]], ndims: int) -> Tuple[int, ...]:
     """Sizes of the dimensions; all 0 for an array that starts empty."""
     if dims is None:
@@ -227,13 +231,18 @@ def redefine(cls: type) -> None:
         _definitions[name] = _definitions.get(name, 1) + 1
 
 
+def check_bases(cls: type) -> None:
+    """Raises for classes that are written as for very old versions."""
+    if issubclass(cls, (Group, Array, Mainchare)) and cls not in (Group, Array, Mainchare):
+        raise Charm4PyError("Chares must not inherit from Group, Array or Mainchare. "
+                            "Refer to new API")
+
+
 def register(cls: type, kinds: Tuple[int, ...]) -> None:
     """Makes a chare class known to the runtime; once is enough."""
     if cls in _registered:
         return
-    if issubclass(cls, (Group, Array)):
-        raise Charm4PyError("Chares must not inherit from Group, Array or Mainchare. "
-                            "Refer to new API")
+    check_bases(cls)
     _check_reserved(cls)
     again = _definitions.get(f"{cls.__module__}.{cls.__qualname__}")
     resume = _spec(cls, "resumeFromSync") if hasattr(cls, "resumeFromSync") else None

@@ -93,8 +93,8 @@ class CharmRemote(Chare):
         """See charm.printStats()."""
         charm.printStats()
 
-    def _statistics(self) -> Optional[bytes]:
-        return _c4.stats()
+    def _statistics(self) -> Tuple[Optional[bytes], float]:
+        return _c4.stats(), reduction.custom_s
 
     def updateGlobals(self, global_dict: Dict[str, Any], module_name: str = "__main__") -> None:
         """Sets these global variables of a module, which must be imported there."""
@@ -159,6 +159,11 @@ def _check_remote_exec() -> None:
                             "Set charm.options.remote_exec to True")
 
 
+def _no_ccs(self: Any, *args: Any) -> None:
+    """Answers a client of the job: there is no client-server interface here."""
+    raise Charm4PyError("CCS, the client-server interface, is out of scope of c4")
+
+
 class Charm:
     """``charm``: the runtime of this process, one PE of the job.
 
@@ -204,13 +209,13 @@ class Charm:
         """
         if self.started:
             raise Charm4PyError("charm.start() can only be called once")
-        self.started = True
         if interactive:
             from . import interactive as shell
             entry = shell.InteractiveConsole
             shell.prepare_pe()
         _check_options()
         _check_entry(entry)
+        self.started = True
         self._main_at_start = dict(vars(sys.modules["__main__"]))
         self._main_name = ".".join(getattr(entry, name, "?") for name in ("__module__", "__qualname__"))
         args = self._init(["++idle-timeout", shell.IDLE_S] if interactive else [])
@@ -231,15 +236,11 @@ class Charm:
                         int(options.pickle_protocol), bool(options.auto_flush_wait_queues))
         if options.profiling:
             _c4.stats_start()
+            reduction.measuring = True
         _line_buffer()
         os.register_at_fork(after_in_child=_c4.after_fork)
         if self.myPe() == 0 and not options.quiet:
-            from . import charm4py_version
-            print(f"Charm4py> Running Charm4py version {charm4py_version} on Python "
-                  f"{platform.python_version()} ({platform.python_implementation()}). "
-                  "Using 'cython' interface to access Charm++")
-            if options.profiling:
-                print("Charm4py> Profiling is ON (this affects performance)")
+            _tell_start(options)
         return args
 
     def _register_all(self, entry: Any, classes: Sequence[type], modules: Sequence[str]) -> None:
@@ -250,6 +251,7 @@ class Charm:
             self.register(cls)
         for name in ["__main__", *modules]:
             for _, cls in inspect.getmembers(importlib.import_module(name), inspect.isclass):
+                chare.check_bases(cls)
                 if issubclass(cls, Chare) and cls not in (Chare, ArrayMap):
                     self.register(cls)
         for cls in _early:
@@ -278,9 +280,7 @@ class Charm:
         PE 0 counts.  Python's exit() does the same.
         """
         checkCharmStarted()
-        if exit_code is None:
-            exit_code = 0
-        _c4.exit(int(exit_code))
+        _c4.exit(_exit_status(exit_code))
 
     def abort(self, message: str) -> None:
         """Ends the job at once with this message, a backtrace, and status 1."""
@@ -476,9 +476,13 @@ class Charm:
 
     def LBTurnInstrumentOn(self) -> None:
         """What elements on this PE do counts for the balancer from here on."""
+        checkCharmStarted()
+        _c4.measure_load(True)
 
     def LBTurnInstrumentOff(self) -> None:
         """What elements on this PE do does not count for the balancer from here on."""
+        checkCharmStarted()
+        _c4.measure_load(False)
 
     def addReducer(self, func: Callable[[List[Any]], Any], pre: Any = None,
                    post: Any = None) -> None:
@@ -488,6 +492,15 @@ class Charm:
     def print_dbg(self, *args: Any) -> None:
         """Prints args after the number of this PE."""
         print("PE", self.myPe(), ":", *args)
+
+    # ---- what other builds of Charm4py have
+
+    def hapiAddCudaCallback(self, stream: int, future: Any) -> None:
+        """Completes future when a CUDA stream has come so far: there is no CUDA here."""
+        raise Charm4PyError("HAPI usage not allowed: c4 is built without CUDA")
+
+    CcsRegisterHandler = CcsSendReply = CcsDelayReply = CcsSendDelayedReply = \
+        CcsIsRemoteRequest = _no_ccs
 
 
 # ---- Helpers of start -------------------------------------------------------------------
@@ -508,6 +521,33 @@ def _check_entry(entry: Any) -> None:
     code = getattr(entry, "__code__", None)
     if code is not None and code.co_argcount - inspect.ismethod(entry) != 1:
         raise Charm4PyError("Main function must have one (and only one) parameter")
+
+
+def _exit_status(code: Any) -> int:
+    """Like sys.exit(): None is 0, what is no number is printed and 1."""
+    if code is None:
+        return 0
+    try:
+        if not isinstance(code, (str, bytes)):
+            return int(code)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _tell_start(options: Options) -> None:
+    """What PE 0 prints when the job starts."""
+    from . import charm4py_version
+    print(f"Charm4py> Running Charm4py version {charm4py_version} on Python "
+          f"{platform.python_version()} ({platform.python_implementation()}). "
+          "Using 'cython' interface to access Charm++")
+    if options.profiling:
+        print("Charm4py> Profiling is ON (this affects performance)")
+    npes, nhosts = charm.numPes(), charm.numHosts()
+    balancer = "off" if _c4.flag("+LBOff") is not None else _c4.flag("+balancer") or "none"
+    print(f"c4> {npes} PE{'s' * (npes > 1)} on {nhosts} host{'s' * (nhosts > 1)}, "
+          f"balancer: {balancer}, trace: {_c4.flag('+trace') or 'none'}")
 
 
 def _line_buffer() -> None:

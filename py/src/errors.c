@@ -63,6 +63,18 @@ py_enc_exception(py_enc *e, PyObject *exc)
     return r;
 }
 
+int
+py_status(PyObject *code)
+{
+    long long status = PyLong_AsLongLong(code);
+
+    if (status == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return 1;
+    }
+    return status && !(status & 0xff) ? 1 : (int)(status & 0xff);
+}
+
 /* exit(x): nothing is 0, a number itself, all else is printed and 1. */
 static int
 exit_status(PyObject *exc)
@@ -75,8 +87,7 @@ exit_status(PyObject *exc)
     } else if (code == Py_None) {
         status = 0;
     } else if (PyLong_Check(code)) {
-        status = (int)(PyLong_AsLongLong(code) & 0xff);
-        PyErr_Clear();
+        status = py_status(code);
     } else {
         PySys_FormatStderr("%S\n", code);
     }

@@ -234,11 +234,10 @@ static PyObject *
 mod_exit(PyObject *mod, PyObject *arg)
 {
     py_state *st = state_of(mod);
-    int status = (int)(PyLong_AsLong(arg) & 0xff);
 
-    if (PyErr_Occurred() || py_need_pe(st))
+    if (py_need_pe(st))
         return NULL;
-    if (c4_exit(st->pe, status)) {
+    if (c4_exit(st->pe, py_status(arg))) {
         py_raise(st, C4_ESTATE);
         return NULL;
     }
@@ -334,6 +333,18 @@ mod_can_suspend(PyObject *mod, PyObject *unused)
 
     (void)unused;
     return PyBool_FromLong(st->pe && py_co_can(st));
+}
+
+static PyObject *
+mod_measure_load(PyObject *mod, PyObject *arg)
+{
+    py_state *st = state_of(mod);
+    int on = PyObject_IsTrue(arg);
+
+    if (on < 0 || py_need_pe(st))
+        return NULL;
+    c4_measure_load(st->pe, on);
+    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -624,6 +635,7 @@ static PyMethodDef module_methods[] = {
     { "flag", mod_flag, METH_O, NULL },
     { "can_suspend", mod_can_suspend, METH_NOARGS, NULL },
     { "check_suspend", mod_check_suspend, METH_NOARGS, NULL },
+    { "measure_load", mod_measure_load, METH_O, NULL },
     { "sleep", mod_sleep, METH_O, NULL },
     { "after", mod_after, METH_VARARGS, NULL },
     { "quiescence", mod_quiescence, METH_O, NULL },
