@@ -56,6 +56,8 @@ if _os.environ.get("CHARM_NOLOAD", "0") == "0":
     from .entry_method import coro, coro_ext, threaded, when
     from .reduction import Reducer
     from .threads import Future
+    from . import c_object_store, object_store, ray
+    from .object_store import ObjectStore
 
     from ._old import lookup as __getattr__
 

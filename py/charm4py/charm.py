@@ -135,6 +135,16 @@ class CharmRemote(Chare):
             cb(proxy)
         return proxy
 
+    @coro
+    def _stored_value(self, number: int) -> Any:
+        from .object_store import store
+        return store.future(number).get()
+
+    @coro
+    def _stored_ready(self, number: int) -> None:
+        from .object_store import store
+        store.future(number).waitReady()
+
     def registerNewChareType(self, name: str, source: str) -> None:
         """Defines a chare class from its source in __main__; see options.remote_exec."""
         _check_remote_exec()

@@ -365,9 +365,11 @@ typedef struct py_future {
     uint32_t   nvalues, got;
     bool       home;                        /* made on this PE */
     bool       ready, exported, results_of_bcast;
+    bool       stored;                      /* kept from when it is sent: see future.c */
     uint64_t   stamp;                       /* order of becoming ready */
     PyObject  *value;                       /* the value, or a list of them */
     PyObject  *error;                       /* the last exception that came */
+    PyObject  *keeps;                       /* kept alive until it is ready, OPTIONAL */
     const py_method *of;                    /* the call whose result it is, or NULL */
     const py_class  *made;                  /* what is created, or NULL */
     py_waiters waiters;

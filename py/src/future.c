@@ -4,7 +4,8 @@
  * The runtime knows a future by a number and calls py_future_got() with each
  * value; until the last one came, the runtime owns a reference.  A future that
  * was sent away and comes home is the same object again: st->exported maps the
- * numbers of those that were sent to their (borrowed) objects.
+ * numbers of those that were sent to their (borrowed) objects.  Futures of the
+ * store (charm4py.ray) are waited for on any PE, so one that was sent is kept.
  */
 #include <stddef.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "c4py.h"
 
 enum { FREE_FUTURES = 256 };
+#define STORED (UINT64_C(1) << 63)          /* of a number in a message: PEs have 15 bits */
 
 /* ---- Waiters ---------------------------------------------------------------------- */
 
@@ -118,6 +120,7 @@ future_dealloc(PyObject *self)
     }
     Py_XDECREF(f->value);
     Py_XDECREF(f->error);
+    Py_XDECREF(f->keeps);
     PyMem_Free(f->waiters.more);
     if (st->nfree_futures < FREE_FUTURES) {
         f->value = (PyObject *)st->free_futures;
@@ -147,6 +150,8 @@ py_future_put(py_future *f, PyObject *value)
     if (++f->got >= f->nvalues) {
         f->ready = true;
         f->stamp = ++f->st->stamp;
+        if (f->keeps)
+            Py_CLEAR(f->keeps);
         py_waiters_wake(f->st, &f->waiters);
     }
     return 0;
@@ -389,6 +394,35 @@ future_fid(PyObject *self, void *unused)
 }
 
 static PyObject *
+future_get_store(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((py_future *)self)->stored);
+}
+
+static int
+future_set_store(PyObject *self, PyObject *value, void *unused)
+{
+    int yes = value ? PyObject_IsTrue(value) : 0;
+
+    (void)unused;
+    if (yes >= 0)
+        ((py_future *)self)->stored = yes;
+    return yes < 0 ? -1 : 0;
+}
+
+/* _keep(o): o lives at least until the values came. */
+static PyObject *
+future_keep(PyObject *self, PyObject *o)
+{
+    py_future *f = (py_future *)self;
+
+    if (!f->ready)
+        Py_XSETREF(f->keeps, Py_NewRef(o));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 future_richcompare(PyObject *a, PyObject *b, int op)
 {
     if ((op != Py_EQ && op != Py_NE) || Py_TYPE(a) != Py_TYPE(b))
@@ -413,15 +447,37 @@ future_repr(PyObject *self)
                                 f->got, f->nvalues, f->home ? "" : ", of another PE");
 }
 
+/* f will be in a message: who gets it at home gets f.  The number to send, 0: error. */
+static uint64_t
+export_future(py_future *f)
+{
+    PyObject *dict = f->st->exported;
+
+    if (f->home && !f->exported && (!f->ready || f->stored)) {
+        PyObject *key = PyLong_FromUnsignedLongLong(f->id), *where = PyLong_FromVoidPtr(f);
+        int r = key && where ? PyDict_SetItem(dict, key, where) : -1;
+
+        Py_XDECREF(key);
+        Py_XDECREF(where);
+        if (r)
+            return 0;
+        f->exported = true;
+        if (f->stored)
+            Py_INCREF(f);
+    }
+    return f->stored ? f->id | STORED : f->id;
+}
+
 static PyObject *
 future_reduce(PyObject *self, PyObject *unused)
 {
     py_future *f = (py_future *)self;
     PyObject *load = PyObject_GetAttrString(f->st->mod, "_future"), *r = NULL;
+    uint64_t number = load ? export_future(f) : 0;
 
     (void)unused;
-    if (load)
-        r = Py_BuildValue("(O(K))", load, (unsigned long long)f->id);
+    if (number)
+        r = Py_BuildValue("(O(K))", load, (unsigned long long)number);
     Py_XDECREF(load);
     return r;
 }
@@ -432,6 +488,7 @@ future_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
     static char *names[] = { "num_vals", "store", NULL };
     py_state *st = py_state_of_type(type);
     int nvalues = 1, store = 0;
+    py_future *f;
 
     if (!PyArg_ParseTupleAndKeywords(args, kw, "|ip", names, &nvalues, &store))
         return NULL;
@@ -441,7 +498,10 @@ future_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
         PyErr_SetString(PyExc_ValueError, "a Future needs at least one value");
         return NULL;
     }
-    return (PyObject *)py_future_new(st, (uint32_t)nvalues);
+    f = py_future_new(st, (uint32_t)nvalues);
+    if (f)
+        f->stored = store != 0;
+    return (PyObject *)f;
 }
 
 /* ---- Futures in messages --------------------------------------------------------------------- */
@@ -449,24 +509,15 @@ future_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
 int
 py_future_encode(py_enc *e, py_future *f)
 {
-    py_state *st = e->st;
+    uint64_t number = export_future(f);
 
-    if (f->home && !f->exported && !f->ready) {
-        PyObject *key = PyLong_FromUnsignedLongLong(f->id), *where = PyLong_FromVoidPtr(f);
-        int r = key && where ? PyDict_SetItem(st->exported, key, where) : -1;
-
-        Py_XDECREF(key);
-        Py_XDECREF(where);
-        if (r)
-            return -1;
-        f->exported = true;
-    }
-    return py_enc_raw(e, &f->id, sizeof(f->id));
+    return number ? py_enc_raw(e, &number, sizeof(number)) : -1;
 }
 
 static PyObject *
-future_of(py_state *st, c4_future id)
+future_of(py_state *st, uint64_t number)
 {
+    c4_future id = number & ~STORED;
     PyObject *key = PyLong_FromUnsignedLongLong(id), *where;
     py_future *f;
 
@@ -480,6 +531,7 @@ future_of(py_state *st, c4_future id)
     if (f) {
         f->id = id;
         f->nvalues = 1;
+        f->stored = (number & STORED) != 0;
     }
     return (PyObject *)f;
 }
@@ -487,17 +539,17 @@ future_of(py_state *st, c4_future id)
 PyObject *
 py_future_decode(py_dec *d)
 {
-    c4_future id;
+    uint64_t number;
 
-    return py_dec_take(d, &id, sizeof(id)) ? NULL : future_of(d->st, id);
+    return py_dec_take(d, &number, sizeof(number)) ? NULL : future_of(d->st, number);
 }
 
 static PyObject *
 future_from_id(PyObject *mod, PyObject *arg)
 {
-    unsigned long long id = PyLong_AsUnsignedLongLong(arg);
+    unsigned long long number = PyLong_AsUnsignedLongLong(arg);
 
-    return PyErr_Occurred() ? NULL : future_of(PyModule_GetState(mod), id);
+    return PyErr_Occurred() ? NULL : future_of(PyModule_GetState(mod), number);
 }
 
 static PyMethodDef future_functions[] = {
@@ -539,11 +591,13 @@ static PyMethodDef future_methods[] = {
     { "send", (PyCFunction)(void (*)(void))future_send, METH_FASTCALL, send_doc },
     { "ready", future_is_ready, METH_NOARGS, ready_doc },
     { "waitReady", future_wait_ready, METH_NOARGS, wait_ready_doc },
+    { "_keep", future_keep, METH_O, NULL },
     { "__reduce__", future_reduce, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL }
 };
 
 static PyGetSetDef future_getset[] = {
+    { "store", future_get_store, future_set_store, "Is it of the store of charm4py.ray?", NULL },
     { "fid", future_fid, NULL, "A number that names the future in the whole job.", NULL },
     { NULL, NULL, NULL, NULL, NULL }
 };
