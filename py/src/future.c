@@ -563,7 +563,7 @@ PyDoc_STRVAR(future_doc,
 "Made by a coroutine (NotThreadedError elsewhere).  It can be passed to any chare as an\n"
 "argument, and is a callback of reductions and of charm.startQD().  Whoever has it may\n"
 "send to it, also by calling it: f(value).  The values come to the PE that made it, and\n"
-"get() works there only.  store is accepted and means nothing.\n\n"
+"get() works there only.  store=True is for charm4py.ray.\n\n"
 "ValueError if num_vals is less than 1.  A value too many ends the job with an error.");
 
 PyDoc_STRVAR(get_doc,
@@ -586,6 +586,10 @@ PyDoc_STRVAR(wait_ready_doc,
 "waitReady($self, /)\n--\n\n"
 "Suspends the coroutine until all values are there; returns and raises none of them.");
 
+PyDoc_STRVAR(class_getitem_doc,
+"__class_getitem__($type, item, /)\n--\n\n"
+"Future[int], say, is a type for annotations.");
+
 static PyMethodDef future_methods[] = {
     { "get", future_get, METH_NOARGS, get_doc },
     { "send", (PyCFunction)(void (*)(void))future_send, METH_FASTCALL, send_doc },
@@ -593,6 +597,7 @@ static PyMethodDef future_methods[] = {
     { "waitReady", future_wait_ready, METH_NOARGS, wait_ready_doc },
     { "_keep", future_keep, METH_O, NULL },
     { "__reduce__", future_reduce, METH_NOARGS, NULL },
+    { "__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, class_getitem_doc },
     { NULL, NULL, 0, NULL }
 };
 

@@ -1049,5 +1049,7 @@ py_proxy_init_types(PyObject *mod, py_state *st)
     st->proxy_type = (PyTypeObject *)PyType_FromModuleAndSpec(mod, &proxy_spec, NULL);
     if (!st->method_type || !st->bound_type || !st->proxy_type)
         return -1;
+    if (PyModule_AddObjectRef(mod, "BoundMethod", (PyObject *)st->bound_type))
+        return -1;
     return PyModule_AddObjectRef(mod, "Proxy", (PyObject *)st->proxy_type);
 }

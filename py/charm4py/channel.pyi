@@ -1,0 +1,1 @@
+from ._c4 import Channel as Channel

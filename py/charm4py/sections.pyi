@@ -1,0 +1,9 @@
+from typing import Any, Callable, List, Optional, Sequence
+
+from ._c4 import Proxy
+
+def split(proxy: Proxy, numsections: int, section_func: Optional[Callable[[Any], Any]] = None,
+          elems: Optional[Sequence[Any]] = None, slicing: Any = None,
+          cons: Any = None) -> List[Proxy]: ...
+def combine(*proxies: Proxy) -> Proxy: ...
+def slice_of(proxy: Proxy, key: Any) -> Proxy: ...

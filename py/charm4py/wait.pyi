@@ -1,0 +1,19 @@
+from typing import Any, Dict, Sequence
+
+class _Condition:
+    cond_str: str
+    module_name: str
+    def __init__(self, cond_str: str, module_name: str, func: Any) -> None: ...
+    def test(self, obj: Any, args: Sequence[Any]) -> Any: ...
+
+class MsgTagCond(_Condition):
+    attrib_name: str
+    arg_idx: int
+    def __init__(self, cond_str: str, module_name: str, func: Any, attrib_name: str,
+                 arg_idx: int) -> None: ...
+
+class ChareStateMsgCond(_Condition): ...
+class ChareStateCond(_Condition): ...
+
+def parse_cond_str(cond_str: str, module_name: str,
+                   method_arguments: Dict[str, int] = {}) -> _Condition: ...
