@@ -254,6 +254,8 @@ typedef struct py_self {
 } py_self;
 
 int py_chare_init_type(PyObject *mod, py_state *st);
+/* Lets o go when its method has ended. */
+int py_migrate(py_state *st, py_chare *o, PyObject *to);
 py_chare *py_chare_alloc(py_class *cls, c4_chare who, enum py_kind kind,
                          const c4_index *index, PyObject *proxy);
 
@@ -345,6 +347,8 @@ int py_co_start(py_state *st, PyObject *func, PyObject *args, bool is_main);
 /* The job ends: never returns to user code. */
 void py_co_leave(py_state *st) __attribute__((noreturn));
 void py_co_print_waiting(py_state *st);
+/* The unfinished coroutines of an element, as text. */
+PyObject *py_co_names(py_state *st, const py_chare *obj);
 
 /* ---- future.c ---------------------------------------------------------------- */
 

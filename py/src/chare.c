@@ -57,18 +57,63 @@ none_or_raise(py_state *st, c4_err err)
     Py_RETURN_NONE;
 }
 
-/* Arrays only: AttributeError elsewhere, as for a method that is not there. */
+/* AttributeError elsewhere, as for a method that is not there. */
 static py_state *
-array_element(PyObject *self, const char *name)
+has_method(PyObject *self, const char *name, bool yes)
 {
     py_state *st = element(self);
 
-    if (st && ((py_chare *)self)->kind != PY_KIND_ARRAY) {
+    if (st && !yes) {
         PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%s' (it is not an "
                      "element of an Array)", Py_TYPE(self)->tp_name, name);
         return NULL;
     }
     return st;
+}
+
+static py_state *
+array_element(PyObject *self, const char *name)
+{
+    return has_method(self, name, ((py_chare *)self)->kind == PY_KIND_ARRAY);
+}
+
+/* Elements of arrays and single chares, which are elements of hidden ones. */
+static py_state *
+migrating_element(PyObject *self, const char *name)
+{
+    enum py_kind kind = (enum py_kind)((py_chare *)self)->kind;
+
+    return has_method(self, name, kind == PY_KIND_ARRAY || kind == PY_KIND_SINGLE);
+}
+
+int
+py_migrate(py_state *st, py_chare *o, PyObject *to)
+{
+    PyObject *number = PyNumber_Index(to);
+    long pe = number ? PyLong_AsLong(number) : -1;
+    c4_err err;
+
+    Py_XDECREF(number);
+    if (PyErr_Occurred())
+        return -1;
+    if (pe < 0 || pe >= (long)c4_npes(st->pe)) {
+        PyErr_Format(PyExc_IndexError, "migration to PE %ld: there are %u PEs", pe,
+                     c4_npes(st->pe));
+        return -1;
+    }
+    if (o->ncoros) {
+        PyObject *names = py_co_names(st, o);
+
+        if (names)
+            PyErr_Format(st->error, "Migration of chares with active threads is not currently "
+                         "supported: %U of this element has not ended", names);
+        Py_XDECREF(names);
+        return -1;
+    }
+    err = c4_migrate_for(st->pe, o->who, (uint32_t)pe);
+    if (err)
+        py_raise(st, err);
+    return err ? -1 : 0;
 }
 
 static PyObject *
@@ -83,27 +128,17 @@ chare_at_sync(PyObject *self, PyObject *unused)
 static PyObject *
 chare_migrate(PyObject *self, PyObject *to)
 {
-    py_state *st = array_element(self, "migrate");
-    py_chare *o = (py_chare *)self;
-    unsigned long pe;
+    py_state *st = migrating_element(self, "migrate");
 
-    if (!st)
+    if (!st || py_migrate(st, (py_chare *)self, to))
         return NULL;
-    pe = PyLong_AsUnsignedLong(to);
-    if (PyErr_Occurred())
-        return NULL;
-    if (o->ncoros) {
-        PyErr_SetString(st->error, "Migration of chares with active threads is not "
-                        "currently supported");
-        return NULL;
-    }
-    return none_or_raise(st, c4_migrate_for(st->pe, o->who, (uint32_t)pe));
+    Py_RETURN_NONE;
 }
 
 static PyObject *
 chare_set_migratable(PyObject *self, PyObject *value)
 {
-    py_state *st = array_element(self, "setMigratable");
+    py_state *st = migrating_element(self, "setMigratable");
     int yes = st ? PyObject_IsTrue(value) : -1;
 
     if (yes < 0)
@@ -114,7 +149,7 @@ chare_set_migratable(PyObject *self, PyObject *value)
 static PyObject *
 chare_migratable(PyObject *self, void *unused)
 {
-    py_state *st = array_element(self, "migratable");
+    py_state *st = migrating_element(self, "migratable");
 
     (void)unused;
     return st ? PyBool_FromLong(c4_is_migratable(st->pe, ((py_chare *)self)->who)) : NULL;

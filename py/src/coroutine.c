@@ -539,6 +539,25 @@ py_co_run(py_state *st)
     return st->ended ? 0 : -1;
 }
 
+PyObject *
+py_co_names(py_state *st, const py_chare *obj)
+{
+    PyObject *names = NULL;
+    unsigned n = 0;
+
+    for (const py_worker *w = st->all; w; w = w->all_next)
+        if (w->busy && w->obj == obj && w->method && ++n == 1)
+            names = PyUnicode_FromFormat("coroutine %s.%U", w->method->cls->short_name,
+                                         w->method->name);
+    for (const py_job *j = st->jobs_head; j && !names; j = j->next)
+        if (j->obj == obj && j->method)
+            names = PyUnicode_FromFormat("coroutine %s.%U", j->method->cls->short_name,
+                                         j->method->name);
+    if (n > 1 && names)
+        Py_SETREF(names, PyUnicode_FromFormat("%U (and %u more)", names, n - 1));
+    return names ? names : PyErr_Occurred() ? NULL : PyUnicode_FromString("a coroutine");
+}
+
 /* What a blocked coroutine waits for, as text. */
 static PyObject *
 waited_for(py_state *st, const py_worker *w)

@@ -201,17 +201,12 @@ py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_don
 
 /* ---- Entry methods ---------------------------------------------------------------- */
 
-static int
-one_int(const arguments *a, const char *name, long *out)
+static bool
+one_argument(const arguments *a, const char *name)
 {
-    if (a->n != 1) {
+    if (a->n != 1)
         PyErr_Format(PyExc_TypeError, "%s() takes 1 argument", name);
-        return -1;
-    }
-    *out = PyObject_IsTrue(a->argv[1]);
-    if (PyIndex_Check(a->argv[1]))
-        *out = PyLong_AsLong(a->argv[1]);
-    return PyErr_Occurred() ? -1 : 0;
+    return a->n == 1;
 }
 
 /* Entries that the runtime itself carries out. */
@@ -219,24 +214,17 @@ static PyObject *
 run_action(py_state *st, py_method *m, py_chare *obj, arguments *a)
 {
     c4_err err = C4_OK;
-    long v = 0;
     int r = 0;
 
     switch ((enum py_action)m->action) {
     case PY_DO_MIGRATE:
-        r = one_int(a, "migrate", &v);
-        if (r == 0 && obj->ncoros) {
-            PyErr_SetString(st->error, "Migration of chares with active threads is not "
-                            "currently supported");
-            r = -1;
-        }
-        if (r == 0)
-            err = c4_migrate_for(st->pe, obj->who, (uint32_t)v);
+        r = one_argument(a, "migrate") ? py_migrate(st, obj, a->argv[1]) : -1;
         break;
     case PY_DO_SET_MIGRATABLE:
-        r = one_int(a, "setMigratable", &v);
-        if (r == 0)
-            err = c4_set_migratable_for(st->pe, obj->who, v != 0);
+        r = one_argument(a, "setMigratable") ? PyObject_IsTrue(a->argv[1]) : -1;
+        if (r >= 0)
+            err = c4_set_migratable_for(st->pe, obj->who, r != 0);
+        r = r < 0 ? -1 : 0;
         break;
     case PY_DO_CHANNEL:
         r = py_channel_deliver(st, obj, a->argv + 1, a->n);
