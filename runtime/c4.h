@@ -350,6 +350,11 @@ C4_API c4_err c4_reduce_section(c4_pe *pe, c4_section section, uint16_t reducer,
 C4_API c4_err c4_quiescence(c4_pe *pe, const c4_callback *cb);
 /* Calls fn(pe, arg) on this PE, not earlier than after ns nanoseconds. */
 C4_API c4_err c4_after(c4_pe *pe, uint64_t ns, c4_err (*fn)(c4_pe *pe, void *arg), void *arg);
+/* The same for a timer that may be dropped before it is due: *at says where it is, and must
+ * stay where it is until then; the timer is gone once fn is called. */
+C4_API c4_err c4_after_at(c4_pe *pe, uint64_t ns, c4_err (*fn)(c4_pe *pe, void *arg), void *arg,
+                          size_t *at);
+C4_API void c4_after_drop(c4_pe *pe, const size_t *at);
 
 /* ---- Migration and load balancing -------------------------------------- */
 

@@ -56,6 +56,8 @@ typedef struct c4_host {
     void   (*waiting)(c4_pe *pe);           /* print what coroutines wait for, to stderr */
     void   (*leave)(c4_pe *pe, int status); /* before the process ends: flush */
     bool   (*stalled)(c4_pe *pe);           /* PE 0, nothing is left to do: true if the job goes on */
+    void   (*failed)(c4_pe *pe, const char *text);  /* OPTIONAL: tells of a mistake of the program,
+                                             * and ends the job by c4_exit_failed(); else c4_abort() */
 } c4_host;
 
 /* ---- Life of a PE, in pieces (c4_run() is made of these) ---------------- */

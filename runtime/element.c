@@ -268,13 +268,16 @@ c4_context_leave(c4_pe *pe, const c4_context *saved)
     fault_info(pe);
 }
 
-/* A user's method failed or an impossible entry was called: the job ends. */
+/* A user's method failed or an impossible entry was called: the job ends.  It returns if
+ * the binding tells of it: the caller goes on as if nothing had come. */
 void
 c4i_user_error(c4_pe *pe, c4_err err)
 {
     bool told = err == pe->error_code;      /* else the text is of an older error */
 
-    if (err)
+    if (err && told && pe->host && pe->host->failed)
+        pe->host->failed(pe, pe->error);
+    else if (err)
         c4_abort(pe, "%s%s%s", c4_strerror(err), told ? ": " : "", told ? pe->error : "");
 }
 

@@ -221,9 +221,13 @@ c4i_on_future(c4_pe *pe, c4i_msg *m)
     c4i_future it;
     c4_err err;
 
-    if (!f)
-        c4_abort(pe, "No pending future with fid=%llu. A common reason is sending to a future that "
-                 "already received its value(s)", (unsigned long long)slot_of(m->w.call));
+    if (!f) {
+        c4i_user_error(pe, c4_fail(pe, C4_ENOENT, "No pending future with fid=%llu. A common "
+                                   "reason is sending to a future that already received its "
+                                   "value(s) (PE %u sent it)", (unsigned long long)m->w.call,
+                                   m->w.src));
+        return;
+    }
     it = *f;
     if (--f->left == 0)
         future_free(pe, f);

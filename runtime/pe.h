@@ -382,6 +382,7 @@ typedef struct c4i_timer {
     uint64_t due_ns, no;
     c4_err (*fn)(c4_pe *pe, void *arg);
     void    *arg;
+    size_t  *at;                            /* OPTIONAL: told where in the heap it is */
 } c4i_timer;
 
 /* ---- The PE ------------------------------------------------------------------ */

@@ -73,7 +73,9 @@ def print_uncaught(before: int, exc: BaseException, class_name: Optional[str],
     remote = getattr(exc, "remote_stacktrace", None)
     if isinstance(remote, tuple) and len(remote) == 2:
         lines += [_banner(remote[0]), str(remote[1]).rstrip()]
-    lines += [_banner(_c4.mype()), _text(exc).rstrip(), summary]
+    if place or exc.__traceback__ is not None:  # else no code of the program failed
+        lines += [_banner(_c4.mype()), _text(exc).rstrip()]
+    lines.append(summary)
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()
     return False

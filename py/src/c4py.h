@@ -312,6 +312,8 @@ struct py_worker {
     bool       blocked;                     /* ... that waits: other code runs on its stack */
     bool       wake;                        /* it may go on */
     bool       queued;                      /* in the ready queue */
+    bool       timed_out;                   /* the time for which it waits is over */
+    size_t     timer_at;                    /* where the timer for that is */
     bool       is_main;
     c4_call   *call;                        /* started in place and never suspended */
     c4_done    done;

@@ -15,6 +15,8 @@
 enum { FREE_FUTURES = 256 };
 #define STORED (UINT64_C(1) << 63)          /* of a number in a message: PEs have 15 bits */
 
+#define FOREVER UINT64_MAX
+
 /* ---- Waiters ---------------------------------------------------------------------- */
 
 int
@@ -75,7 +77,7 @@ future_alloc(py_state *st)
         st->nfree_futures--;
         (void)PyObject_Init((PyObject *)f, st->future_type);
     } else {
-        f = PyObject_New(py_future, st->future_type);
+        f = PyObject_GC_New(py_future, st->future_type);
         if (!f)
             return NULL;
     }
@@ -104,6 +106,27 @@ py_future_new(py_state *st, uint32_t nvalues)
     return f;
 }
 
+static int
+future_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    py_future *f = (py_future *)self;
+
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(f->value);
+    Py_VISIT(f->error);
+    return 0;
+}
+
+static int
+future_clear(PyObject *self)
+{
+    py_future *f = (py_future *)self;
+
+    Py_CLEAR(f->value);
+    Py_CLEAR(f->error);
+    return 0;
+}
+
 static void
 future_dealloc(PyObject *self)
 {
@@ -111,6 +134,7 @@ future_dealloc(PyObject *self)
     py_state *st = f->st;
     PyTypeObject *type = Py_TYPE(self);
 
+    PyObject_GC_UnTrack(self);
     if (f->exported && st->exported) {
         PyObject *key = PyLong_FromUnsignedLongLong(f->id);
 
@@ -118,8 +142,7 @@ future_dealloc(PyObject *self)
             PyErr_Clear();
         Py_XDECREF(key);
     }
-    Py_XDECREF(f->value);
-    Py_XDECREF(f->error);
+    (void)future_clear(self);
     Py_XDECREF(f->keeps);
     PyMem_Free(f->waiters.more);
     if (st->nfree_futures < FREE_FUTURES) {
@@ -127,16 +150,26 @@ future_dealloc(PyObject *self)
         st->free_futures = f;
         st->nfree_futures++;
     } else {
-        PyObject_Free(f);
+        PyObject_GC_Del(f);
     }
     Py_DECREF(type);
 }
 
 /* ---- Values ---------------------------------------------------------------------------- */
 
+/* A future is shown to the garbage collector once it has a value that may lead back to it,
+ * as an exception does whose traceback has the frame that called get(). */
+static void
+watch(py_future *f, PyObject *value)
+{
+    if (PyObject_IS_GC(value) && !PyObject_GC_IsTracked((PyObject *)f))
+        PyObject_GC_Track(f);
+}
+
 int
 py_future_put(py_future *f, PyObject *value)
 {
+    watch(f, value);
     if (PyExceptionInstance_Check(value) && !f->results_of_bcast)
         Py_XSETREF(f->error, Py_NewRef(value));
     if (f->nvalues == 1) {
@@ -249,28 +282,78 @@ need_home(const py_future *f)
     return -1;
 }
 
-int
-py_future_wait(py_future *f)
+static c4_err
+time_is_over(c4_pe *pe, void *arg)
+{
+    py_worker *w = arg;
+
+    (void)pe;
+    w->timed_out = true;
+    py_co_wake(w->st, w);
+    return C4_OK;
+}
+
+/* timeout_ns: FOREVER, or how long; then it returns although f is not ready. */
+static int
+wait_for(py_future *f, uint64_t timeout_ns)
 {
     py_state *st = f->st;
+    py_worker *w = st->cur;
     int r = 0;
 
     if (f->ready)
         return 0;
-    if (need_home(f) || py_need_pe(st) || py_co_check(st))
+    if (need_home(f) || py_need_pe(st) || py_co_check(st) || py_waiters_add(&f->waiters, w))
         return -1;
-    if (py_waiters_add(&f->waiters, st->cur))
-        return -1;
+    w->timed_out = false;
+    if (timeout_ns != FOREVER)
+        c4_after_at(st->pe, timeout_ns, time_is_over, w, &w->timer_at);
     Py_INCREF(f);
-    while (r == 0 && !f->ready)
+    while (r == 0 && !f->ready && !w->timed_out)
         r = py_co_block(st, "a future", (PyObject *)f);
-    py_waiters_remove(&f->waiters, st->cur);
+    py_waiters_remove(&f->waiters, w);
+    if (timeout_ns != FOREVER && !w->timed_out)
+        c4_after_drop(st->pe, &w->timer_at);
     Py_DECREF(f);
-    if (r && st->cur->cancel == PY_CANCEL_IDLE) {
+    if (r && w->cancel == PY_CANCEL_IDLE) {
         PyErr_Clear();                      /* the shell goes on without the value */
         r = 0;
     }
     return r;
+}
+
+int
+py_future_wait(py_future *f)
+{
+    return wait_for(f, FOREVER);
+}
+
+/* The argument of get(): seconds, or None. */
+static int
+parse_timeout(PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **timeout,
+              uint64_t *ns)
+{
+    Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    double secs;
+
+    *ns = FOREVER;
+    *timeout = n + nkw ? args[0] : Py_None;
+    if (n + nkw > 1 || (nkw && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0),
+                                                                "timeout"))) {
+        PyErr_SetString(PyExc_TypeError, "get() takes one argument at most, timeout");
+        return -1;
+    }
+    if (*timeout == Py_None)
+        return 0;
+    secs = PyFloat_AsDouble(*timeout);
+    if (secs == -1 && PyErr_Occurred())
+        return -1;
+    if (secs != secs) {
+        PyErr_SetString(PyExc_ValueError, "timeout is not a number");
+        return -1;
+    }
+    *ns = secs <= 0 ? 0 : secs < 1e9 ? (uint64_t)(secs * 1e9) : FOREVER;
+    return 0;
 }
 
 /* What get() returns if the wait ended before the values came. */
@@ -288,13 +371,20 @@ no_value(const py_future *f)
 }
 
 static PyObject *
-future_get(PyObject *self, PyObject *unused)
+future_get(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
     py_future *f = (py_future *)self;
+    PyObject *timeout = NULL;
+    uint64_t ns = FOREVER;
 
-    (void)unused;
-    if (py_future_wait(f))
+    if ((n || kwnames) && parse_timeout(args, n, kwnames, &timeout, &ns))
         return NULL;
+    if (wait_for(f, ns))
+        return NULL;
+    if (!f->ready && ns != FOREVER && f->st->cur->timed_out) {
+        PyErr_Format(PyExc_TimeoutError, "%R is not ready after %R s", self, timeout);
+        return NULL;
+    }
     if (!f->ready)
         return no_value(f);
     if (f->error) {
@@ -567,9 +657,11 @@ PyDoc_STRVAR(future_doc,
 "ValueError if num_vals is less than 1.  A value too many ends the job with an error.");
 
 PyDoc_STRVAR(get_doc,
-"get($self, /)\n--\n\n"
+"get($self, /, timeout=None)\n--\n\n"
 "The value, or the list of the num_vals values in the order in which they came.\n\n"
 "Suspends the coroutine until all are there; later calls return the same at once.\n"
+"With a timeout, in seconds, TimeoutError if they have not come by then: the future is as\n"
+"good as before, and get() may be called again.\n"
 "If an exception was sent (a called method failed, say), it is raised here, with the\n"
 "traceback of where it came from as exc.remote_stacktrace == (PE, text).\n"
 "NotThreadedError outside of a coroutine.");
@@ -591,7 +683,7 @@ PyDoc_STRVAR(class_getitem_doc,
 "Future[int], say, is a type for annotations.");
 
 static PyMethodDef future_methods[] = {
-    { "get", future_get, METH_NOARGS, get_doc },
+    { "get", (PyCFunction)(void (*)(void))future_get, METH_FASTCALL | METH_KEYWORDS, get_doc },
     { "send", (PyCFunction)(void (*)(void))future_send, METH_FASTCALL, send_doc },
     { "ready", future_is_ready, METH_NOARGS, ready_doc },
     { "waitReady", future_wait_ready, METH_NOARGS, wait_ready_doc },
@@ -609,6 +701,8 @@ static PyGetSetDef future_getset[] = {
 
 static PyType_Slot future_slots[] = {
     { Py_tp_dealloc, future_dealloc },
+    { Py_tp_traverse, future_traverse },
+    { Py_tp_clear, future_clear },
     { Py_tp_new, future_py_new },
     { Py_tp_call, future_call },
     { Py_tp_repr, future_repr },
@@ -622,7 +716,7 @@ static PyType_Slot future_slots[] = {
 
 static PyType_Spec future_spec = {
     .name = "charm4py.threads.Future", .basicsize = sizeof(py_future), .slots = future_slots,
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
 };
 
 int

@@ -107,10 +107,20 @@ host_stalled(c4_pe *pe)
     return st->shell != NULL;
 }
 
+/* A mistake that the runtime found: there is no Python code to blame. */
+static void
+host_failed(c4_pe *pe, const char *text)
+{
+    py_state *st = c4_user(pe);
+
+    PyErr_SetString(st->error, text);
+    py_uncaught(st, NULL, NULL);
+}
+
 static const c4_host host = {
     .idle_begin = host_idle_begin, .idle_end = host_idle_end, .signals = host_signals,
     .start = host_start, .waiting = host_waiting,
-    .stalled = host_stalled,
+    .stalled = host_stalled, .failed = host_failed,
 };
 
 /* ---- Starting and ending ----------------------------------------------------------------- */

@@ -70,6 +70,26 @@ def features(a):
         except ValueError:
             pass
 
+    def cycle():
+        # contract: 6.3.4
+        f = a[1].fail(ret=True)             # its exception knows this frame, and so f
+        try:
+            f.get()
+        except ValueError:
+            pass
+        g = Future()
+        g.send([g])
+        g.get()
+
+    def timeout():
+        f = Future()
+        try:
+            f.get(timeout=0)
+        except TimeoutError:
+            pass
+        f.send(1)
+        f.get(timeout=100)
+
     def bad():
         for f in (lambda: a[7].echo(), lambda: a[1].echo(lambda: 0), lambda: a[0].deep(x=1)):
             try:
@@ -115,6 +135,8 @@ def features(a):
     yield 'dumps', lambda: pickle.loads(pickle.dumps((a, a[1], a.echo)))
 
     yield 'error', error
+    yield 'cycle', cycle
+    yield 'timeout', timeout
     yield 'bad', bad
     yield 'reduction', reduction
     yield 'multi', multi

@@ -74,6 +74,24 @@ class Worker(Chare):
         return sys.exc_info()[0] is None
 
 
+def timeouts():
+    f = Future()
+    for _ in range(3):
+        try:
+            f.get(timeout=0.01)
+            assert False
+        except TimeoutError as e:
+            assert 'not ready after 0.01 s' in str(e), e
+    assert not f.ready()
+    charm.scheduleCallableAfter(f, 0.01, ['v'])
+    assert f.get(timeout=1e20) == f.get(0) == f.get(timeout=None) == 'v'
+    many = [Future() for _ in range(100)]       # timers that are dropped in any order
+    for i in range(100):
+        charm.scheduleCallableAfter(many[i * 37 % 100], i * 1e-4, [i])
+    for f in many:
+        f.get(timeout=1000)
+
+
 def main(args):
     a = Array(Worker, 2)
     charm.awaitCreation(a)
@@ -102,6 +120,7 @@ def main(args):
     assert list(charm.iwait([])) == []
     assert not never.ready()
 
+    timeouts()
     charm.waitQD()
     qd = Future()
     charm.startQD(qd)

@@ -214,6 +214,55 @@ timers(void)
     c4i_sim_free(s);
 }
 
+typedef struct droppable {
+    size_t   at;
+    uint64_t ns;
+    bool     dropped;
+} droppable;
+
+static uint64_t last_ns;
+
+static c4_err
+due(c4_pe *pe, void *arg)
+{
+    droppable *d = arg;
+
+    (void)pe;
+    CHECK(!d->dropped, "a timer that was dropped");
+    CHECK(d->ns >= last_ns, "%llu after %llu ns", (unsigned long long)d->ns,
+          (unsigned long long)last_ns);
+    last_ns = d->ns;
+    nticks++;
+    return C4_OK;
+}
+
+/* Timers are dropped in any order; those that are left come in theirs. */
+static void
+drop_timers(void)
+{
+    enum { N = 1000 };
+    static droppable d[N];
+    c4i_sim *s = job_new(1, types);
+    c4_pe *pe = c4i_sim_pe(s, 0);
+
+    nticks = 0;
+    for (unsigned i = 0; i < N; i++) {
+        d[i].ns = i * 7919u % N * 1000u;
+        c4_after_at(pe, d[i].ns, due, &d[i], &d[i].at);
+    }
+    for (unsigned i = 0; i < N; i++)
+        if (i % 3) {
+            unsigned k = i * 37u % N;
+
+            if (!d[k].dropped)
+                c4_after_drop(pe, &d[k].at);
+            d[k].dropped = true;
+        }
+    c4i_sim_run(s, 100000);
+    CHECK(nticks == N - N * 2 / 3, "%u timers", nticks);
+    c4i_sim_free(s);
+}
+
 /* ---- Calls ----------------------------------------------------------------------- */
 
 static void
@@ -462,6 +511,7 @@ main(void)
         reducers(npes);
     }
     timers();
+    drop_timers();
     post();
     arguments();
     bad_contribution();
