@@ -2,9 +2,11 @@
  * ndarray.c - NumPy arrays in messages.
  *
  * NumPy is not imported by us: its C API is fetched when the first array is
- * met (sent, received or contributed).  Arrays of the plain numeric types are
- * a type character, a shape and memory in C order; everything else NumPy has
- * (structured, dates, other byte orders, objects, subclasses) is pickled.
+ * met (sent, received or contributed).  Arrays are a type character, a shape
+ * and memory in C order; those of other types than the plain numeric ones
+ * (structured, dates, text, other byte orders) have 'V' for the character and
+ * their type pickled behind the shape.  What else NumPy has (arrays of objects,
+ * subclasses, types of other packages) is pickled.
  *
  * A large array that arrives stays in the arena block of its message: its base
  * object is a "Block", which gives the memory back when the array dies.
@@ -125,10 +127,36 @@ encode_scalar(py_enc *e, PyObject *o)
     return r;
 }
 
+/* The pickled type of an array whose type is not plain; NULL without an
+ * exception if the array itself is better pickled. */
+static PyObject *
+describe(py_state *st, PyArrayObject *a)
+{
+    enum { PROTOCOL = 4 };
+    PyObject *text;
+
+    if (PyDataType_REFCHK(PyArray_DESCR(a)) || PyTypeNum_ISUSERDEF(PyArray_TYPE(a)) ||
+        PyArray_ITEMSIZE(a) == 0)
+        return NULL;
+    text = PyObject_CallFunction(st->dumps, "Oi", PyArray_DESCR(a), (int)PROTOCOL);
+    if (!text)
+        PyErr_Clear();                      /* so will the array's, and be explained */
+    return text;
+}
+
+static int
+put_description(py_enc *e, PyObject *text)
+{
+    uint32_t n = (uint32_t)PyBytes_GET_SIZE(text);
+
+    return py_enc_raw(e, &n, sizeof(n)) || py_enc_raw(e, PyBytes_AS_STRING(text), n);
+}
+
 int
 py_nd_encode(py_enc *e, PyObject *o)
 {
     PyArrayObject *a, *c;
+    PyObject *text = NULL;
     int r;
 
     if (!is_numpy(e->st, o))
@@ -136,16 +164,21 @@ py_nd_encode(py_enc *e, PyObject *o)
     if (!PyArray_CheckExact(o))
         return PyArray_IsScalar(o, Generic) ? encode_scalar(e, o) : 0;
     a = (PyArrayObject *)o;
-    if (!plain(PyArray_DESCR(a)))
+    if (!plain(PyArray_DESCR(a)) && !(text = describe(e->st, a)))
         return 0;
     c = PyArray_IS_C_CONTIGUOUS(a) ? (PyArrayObject *)Py_NewRef(o)
                                    : (PyArrayObject *)PyArray_NewCopy(a, NPY_CORDER);
-    if (!c)
+    if (!c) {
+        Py_XDECREF(text);
         return -1;
-    r = py_enc_array_head(e, PyArray_DESCR(c)->type, PyArray_NDIM(c), PyArray_DIMS(c),
-                          (size_t)PyArray_NBYTES(c));
+    }
+    r = py_enc_array_head(e, text ? 'V' : PyArray_DESCR(c)->type, PyArray_NDIM(c),
+                          PyArray_DIMS(c), (size_t)PyArray_NBYTES(c));
+    if (r == 0 && text)
+        r = put_description(e, text);
     if (r == 0)
         r = py_enc_aligned(e, PyArray_DATA(c), (size_t)PyArray_NBYTES(c), (PyObject *)c);
+    Py_XDECREF(text);
     Py_DECREF(c);
     return r ? -1 : 1;
 }
@@ -162,16 +195,20 @@ keep(py_dec *d)
     return d->block;
 }
 
+/* Steals descr, as all that makes arrays. */
 static PyObject *
-array_in_place(py_dec *d, int type, int ndim, npy_intp *shape, const unsigned char *p)
+array_in_place(py_dec *d, PyArray_Descr *descr, int ndim, npy_intp *shape, const unsigned char *p)
 {
     block_object *base = PyObject_New(block_object, d->st->block_type);
     PyObject *a;
 
-    if (!base)
+    if (!base) {
+        Py_DECREF(descr);
         return NULL;
+    }
     base->block = c4_block_ref(d->block);
-    a = PyArray_New(&PyArray_Type, ndim, shape, type, NULL, (void *)p, 0, NPY_ARRAY_CARRAY, NULL);
+    a = PyArray_NewFromDescr(&PyArray_Type, descr, ndim, shape, NULL, (void *)p, NPY_ARRAY_CARRAY,
+                             NULL);
     if (!a) {
         Py_DECREF(base);
         return NULL;
@@ -199,37 +236,83 @@ fits(const npy_intp *shape, int ndim, size_t itemsize, uint64_t nbytes)
 }
 
 static PyObject *
-decode_array(py_dec *d, int type, size_t itemsize)
+malformed(void)
 {
-    npy_intp shape[NPY_MAXDIMS];
+    PyErr_SetString(PyExc_ValueError, "charm4py: malformed array in a message");
+    return NULL;
+}
+
+/* What put_description() wrote; *itemsize as it says. */
+static PyArray_Descr *
+take_description(py_dec *d, size_t *itemsize)
+{
     const unsigned char *p;
+    PyObject *text, *descr = NULL, *size = NULL;
+    uint32_t n;
+
+    if (py_dec_take(d, &n, sizeof(n)) || !(p = py_dec_skip(d, n)))
+        return NULL;
+    text = PyBytes_FromStringAndSize((const char *)p, n);
+    if (text)
+        descr = PyObject_CallOneArg(d->st->loads, text);
+    Py_XDECREF(text);
+    if (descr && PyArray_DescrCheck(descr) && !PyDataType_REFCHK((PyArray_Descr *)descr))
+        size = PyObject_GetAttrString(descr, "itemsize");
+    else if (descr)
+        malformed();
+    if (!size) {
+        Py_XDECREF(descr);
+        return NULL;
+    }
+    *itemsize = PyLong_AsSize_t(size);
+    Py_DECREF(size);
+    return (PyArray_Descr *)descr;
+}
+
+/* The array's memory is what comes next. */
+static PyObject *
+decode_items(py_dec *d, PyArray_Descr *descr, int ndim, npy_intp *shape, size_t nbytes)
+{
+    const unsigned char *p = NULL;
+    PyObject *a;
+
+    if (nbytes < PY_OUTSIDE_MIN || py_dec_skip(d, (size_t)(d->base - d->p) & 15))
+        p = py_dec_skip(d, nbytes);
+    if (!p) {
+        Py_DECREF(descr);
+        return NULL;
+    }
+    if (nbytes >= KEEP_MIN && nbytes >= (size_t)(d->end - d->base) / 8 && keep(d))
+        return array_in_place(d, descr, ndim, shape, p);
+    a = PyArray_NewFromDescr(&PyArray_Type, descr, ndim, shape, NULL, NULL, 0, NULL);
+    if (a)
+        memcpy(PyArray_DATA((PyArrayObject *)a), p, nbytes);
+    return a;
+}
+
+static PyObject *
+decode_array(py_dec *d, char type)
+{
+    size_t itemsize = py_nd_itemsize(type);
+    npy_intp shape[NPY_MAXDIMS];
+    PyArray_Descr *descr;
     unsigned char ndim;
     uint64_t nbytes;
-    PyObject *a;
 
     if (py_dec_take(d, &ndim, 1) || py_dec_take(d, &nbytes, 8))
         return NULL;
-    if (ndim > NPY_MAXDIMS || nbytes > (uint64_t)(d->end - d->p)) {
-        PyErr_SetString(PyExc_ValueError, "charm4py: malformed array in a message");
-        return NULL;
-    }
+    if (ndim > NPY_MAXDIMS || nbytes > (uint64_t)(d->end - d->p))
+        return malformed();
     if (py_dec_take(d, shape, ndim * sizeof(*shape)))
         return NULL;
+    descr = type == 'V' ? take_description(d, &itemsize) : PyArray_DescrFromType(type_number(type));
+    if (!descr)
+        return NULL;
     if (!fits(shape, ndim, itemsize, nbytes)) {
-        PyErr_SetString(PyExc_ValueError, "charm4py: malformed array in a message");
-        return NULL;
+        Py_DECREF(descr);
+        return malformed();
     }
-    if (nbytes >= PY_OUTSIDE_MIN && !py_dec_skip(d, (size_t)(d->base - d->p) & 15))
-        return NULL;
-    p = py_dec_skip(d, (size_t)nbytes);
-    if (!p)
-        return NULL;
-    if (nbytes >= KEEP_MIN && nbytes >= (size_t)(d->end - d->base) / 8 && keep(d))
-        return array_in_place(d, type, ndim, shape, p);
-    a = PyArray_New(&PyArray_Type, ndim, shape, type, NULL, NULL, 0, 0, NULL);
-    if (a)
-        memcpy(PyArray_DATA((PyArrayObject *)a), p, (size_t)nbytes);
-    return a;
+    return decode_items(d, descr, ndim, shape, (size_t)nbytes);
 }
 
 PyObject *
@@ -245,13 +328,14 @@ py_nd_decode(py_dec *d, bool scalar)
     if (py_dec_take(d, &type, 1))
         return NULL;
     itemsize = py_nd_itemsize(type);
-    if (!itemsize || !py_nd_ready(d->st, true)) {
-        PyErr_SetString(PyExc_ValueError, itemsize ? "charm4py: NumPy is not installed on this PE"
-                        : "charm4py: malformed array in a message");
+    if (!itemsize && (scalar || type != 'V'))
+        return malformed();
+    if (!py_nd_ready(d->st, true)) {
+        PyErr_SetString(PyExc_ValueError, "charm4py: NumPy is not installed on this PE");
         return NULL;
     }
     if (!scalar)
-        return decode_array(d, type_number(type), itemsize);
+        return decode_array(d, type);
     p = py_dec_skip(d, itemsize);
     if (!p)
         return NULL;
