@@ -270,6 +270,18 @@ create_coll(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe,
     return c4_chare_new(pe, &cls->type, on_pe, opts, out);
 }
 
+/* Is there something that charm.awaitCreation() can wait for?  Maps are made at
+ * once, and an array without elements may stay so. */
+static bool
+can_be_awaited(const py_class *cls, enum py_kind kind, const c4_index *dims)
+{
+    if (kind == PY_KIND_ARRAY)
+        for (int i = 0; i < dims->n; i++)
+            if (dims->at[i] == 0)
+                return false;
+    return !cls->is_map && py_co_can(cls->st);
+}
+
 static PyObject *
 create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe, c4_opts *opts)
 {
@@ -279,7 +291,7 @@ create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe
     py_proxy *p;
     c4_err err;
 
-    if (py_co_can(st)) {
+    if (can_be_awaited(cls, kind, dims)) {
         created = py_future_new(st, 1);
         if (!created)
             return NULL;
