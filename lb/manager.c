@@ -491,6 +491,9 @@ announce(const struct manager *m, c4_pe *pe)
            c4i_pe_oversubscribed(pe) && m->cpu ? " (there are more PEs than cores)" : "");
     if (c4i_flags_has(f, "+LBCommOn"))
         printf("c4> +LBCommOn: who talks to whom is not measured yet, balancing by load\n");
+    if (m->period_ns)
+        printf("c4> +LBPeriod: at most one step in %g s; steps begin with AtSync only\n",
+               (double)m->period_ns / 1e9);
     fflush(stdout);
 }
 

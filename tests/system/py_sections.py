@@ -276,6 +276,7 @@ def nested(a):
 
 def moving(a, parts):
     """Members move between the calls of a section and its reductions."""
+    # contract: 10.30 9.19
     npes = charm.numPes()
     a.hits(ret=True).get()
     for turn in range(6):

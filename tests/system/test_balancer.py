@@ -51,6 +51,7 @@ def plugin(tmp_path_factory):
 @pytest.mark.parametrize("npes", [1, 2, 4, 8])
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_strategy_keeps_the_program_right(name, npes):
+    # contract: 10.21 10.24
     found = steps(run(npes, "+balancer", name, "+LBDebug"))
     assert len(found) == NSTEPS
     for _, reason, strategy, _, moves, before, predicted in found:
@@ -109,13 +110,17 @@ def test_debug_level_2_has_a_line_for_each_pe():
 
 
 def test_off():
+    # contract: 10.26
     done = run(2, "+balancer", "RotateLB", "+LBDebug", "+LBOff")
     assert steps(done) == []
     assert "+LBOff" in done.stdout
 
 
 def test_within_the_period_only_the_first_step_moves():
-    found = steps(run(2, "+balancer", "RotateLB", "+LBDebug", "+LBPeriod", "10000"))
+    # contract: 10.25
+    done = run(2, "+balancer", "RotateLB", "+LBDebug", "+LBPeriod", "10000")
+    assert "+LBPeriod: at most one step in 10000 s; steps begin with AtSync only" in done.stdout
+    found = steps(done)
     assert [s[4] for s in found] == [CHARES] + [0] * (NSTEPS - 1)
     assert all("+LBPeriod" in s[1] for s in found[1:])
 
@@ -147,6 +152,8 @@ def test_help_lists_all_and_runs_nothing(plugin):
 @pytest.mark.parametrize("flags,says", [
     (["+balancer", "GreedyRefinLB"], "there is no balancer 'GreedyRefinLB' (did you mean GreedyRefineLB?)"),
     (["+balancer", "TreeLB"], "known: " + ", ".join(BUILT_IN)),
+    (["+balancer", "DistributedLB"], "there is no balancer 'DistributedLB'"),
+    (["+balancer", "MetisLB"], "known: " + ", ".join(BUILT_IN)),
     (["+balancer", "./no.so"], "./no.so cannot be opened: No such file or directory"),
     (["+balancer", CHARMRUN], "charmrun"),
     (["+balancer", "my.py:MyLB"], "strategies in Python are not supported yet"),
@@ -155,6 +162,7 @@ def test_help_lists_all_and_runs_nothing(plugin):
     (["+balancer", "RefineLB", "+LBSeed", "soon"], "+LBSeed takes a whole number"),
 ])
 def test_mistakes_end_the_job_before_it_begins(flags, says):
+    # contract: 10.22
     done = run(2, *flags)
     assert done.returncode == 1
     assert says in done.stderr
