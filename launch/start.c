@@ -142,6 +142,19 @@ become_pe(c4i_job *j, uint32_t pe, const struct ends *e, pid_t launcher)
     _exit(127);
 }
 
+/* ++verbose */
+static void
+tell_start(const c4i_job *j, uint32_t pe, pid_t pid)
+{
+    if (pe == 0) {
+        fputs("charmrun: running", stderr);
+        for (char **word = j->command->argv; *word; word++)
+            fprintf(stderr, " %s", *word);
+        fputc('\n', stderr);
+    }
+    fprintf(stderr, "charmrun: PE %u of %u is process %ld\n", pe, j->npes, (long)pid);
+}
+
 int
 c4i_proc_start(c4i_job *j, uint32_t pe)
 {
@@ -167,5 +180,7 @@ c4i_proc_start(c4i_job *j, uint32_t pe)
         setpgid(pid, pid);                  /* here, too: whoever is first */
     p->pid = pid;
     j->nalive++;
+    if (j->command->verbose)
+        tell_start(j, pe, pid);
     return 0;
 }

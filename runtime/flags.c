@@ -238,7 +238,7 @@ is_number(const char *s)
 {
     char *end;
 
-    if (!s || !*s)
+    if (!s || !isdigit((unsigned char)*s))
         return false;
     strtod(s, &end);
     return !*end;

@@ -40,8 +40,8 @@ def refused(done, text):
 ELSEWHERE = "group main\nhost elsewhere-1\nhost elsewhere-2\n"
 
 
-# contract: 2.1.4 2.1.27
 def test_order_of_the_lists(run, tmp_path):
+    # contract: 2.1.4 2.1.27
     assert ran(run())
     (tmp_path / "home" / ".nodelist").write_text("host home-1\n")
     assert refused(run(), "names host home-1")
@@ -57,14 +57,13 @@ def test_order_of_the_lists(run, tmp_path):
     assert ran(run("++local", start=True))
 
 
-# contract: 2.1.4
 def test_missing_list_is_told_by_the_launcher(run):
+    # contract: 2.1.4
     for start in (False, True):
         assert refused(run("++nodelist", "none", start=start), "node list none: No such file")
         assert refused(run(start=start, NODELIST="/no/list"), "node list /no/list: No such file")
 
 
-# contract: 2.1.24 2.1.25
 @pytest.mark.parametrize("text", [
     "# all of it\n\n  # indented\ngroup main\nhost localhost\n",
     "host localhost\n",
@@ -74,11 +73,11 @@ def test_missing_list_is_told_by_the_launcher(run):
     "host {this}\nhost {this}\n",
 ])
 def test_accepted(run, tmp_path, text):
+    # contract: 2.1.24 2.1.25
     (tmp_path / "list").write_text(text.format(this=socket.gethostname()))
     assert ran(run("++nodelist", "list"))
 
 
-# contract: 2.1.24 2.1.25 2.1.26
 @pytest.mark.parametrize("text, flags, message", [
     (ELSEWHERE, [], "names host elsewhere-2: this version runs on one host only"),
     ("host localhost\nhost other\n", [], "names localhost beside other"),
@@ -93,12 +92,13 @@ def test_accepted(run, tmp_path, text):
     ("# nothing\n", [], "group main has no hosts"),
 ])
 def test_refused(run, tmp_path, text, flags, message):
+    # contract: 2.1.24 2.1.25 2.1.26
     (tmp_path / "list").write_text(text)
     assert refused(run("++nodelist", "list", *flags), message)
 
 
-# contract: 2.1.25
 def test_only_the_chosen_group_counts(run, tmp_path):
+    # contract: 2.1.25
     (tmp_path / "list").write_text("group main\nhost far\ngroup near\nhost localhost\n")
     assert ran(run("++nodelist", "list", "++nodegroup", "near"))
     assert refused(run("++nodelist", "list"), "names host far")

@@ -80,6 +80,7 @@ def test_program_is_missing(tmp_path, npes):
 
 @pytest.mark.parametrize("npes", [0] + NPES)
 def test_unknown_balancing_flag_is_a_warning(hello, npes):
+    # contract: 2.1.20
     job = run(npes, hello, "+LBxyz", "a")
     assert job.err == "+LBxyz: unknown load balancing flag, ignored\n"
     assert (job.status, job.out) == (0, "args ['a']\n")
@@ -87,6 +88,7 @@ def test_unknown_balancing_flag_is_a_warning(hello, npes):
 
 @pytest.mark.parametrize("npes", [0] + NPES)
 def test_flag_without_meaning_is_noticed_once(hello, npes):
+    # contract: 2.1.19
     job = run(npes, hello, "+LBVersion", "a")
     assert job.err == "+LBVersion: accepted, but has no meaning here\n"
     assert (job.status, job.out) == (0, "args ['a']\n")
@@ -99,6 +101,7 @@ FLAGS = [["+balancer", "GreedyLB"], ["+LBDebug", "1"], ["+LBPeriod", "5"], ["+LB
 @pytest.mark.parametrize("npes", [0] + NPES)
 @pytest.mark.parametrize("turn", range(4))
 def test_flags_stand_anywhere_and_never_reach_main(hello, npes, turn):
+    # contract: 2.1.19 2.2.2
     words = ["a", "+mine", "-x", "7"]
     line = []
     for i, word in enumerate(words):
@@ -109,6 +112,7 @@ def test_flags_stand_anywhere_and_never_reach_main(hello, npes, turn):
 
 
 def test_flags_around_the_program(hello):
+    # contract: 2.1.8
     done = subprocess.run([CHARMRUN, "+LBOff", sys.executable, str(hello), "a", "+p", "3", "b", "++local",
                            "++quiet"], stdout=subprocess.PIPE, universal_newlines=True, timeout=GUARD_S)
     assert (done.stdout, done.returncode) == ("args ['a', 'b']\n", 0)

@@ -71,6 +71,7 @@ EXCEPTIONS = {
 @pytest.mark.parametrize("npes", [0] + NPES)
 @pytest.mark.parametrize("name", sorted(EXCEPTIONS))
 def test_exception(tmp_path, name, npes):
+    # contract: 2.5.8
     body, texts, least = EXCEPTIONS[name]
     if npes < least:
         pytest.skip("nothing happens on so few PEs")
@@ -84,6 +85,7 @@ def test_exception(tmp_path, name, npes):
 
 @pytest.mark.parametrize("npes", NPES + [8])
 def test_exception_on_all_pes_is_told_once(tmp_path, npes):
+    # contract: 2.5.8
     job = run(npes, program(tmp_path, "g.bad()"))
     assert job.status == 1
     assert job.err.count("Traceback (most recent call last)") == 1
@@ -151,6 +153,7 @@ STALLS = {
 @pytest.mark.parametrize("npes", [0] + NPES)
 @pytest.mark.parametrize("name", sorted(STALLS))
 def test_stalled_job_tells_who_waits_for_what(tmp_path, name, npes):
+    # contract: 3.5.12
     body, texts = STALLS[name]
     setup = "a = Array(A, 2 * n, useAtSync=True); s = Array(A, ndims=2); last = a[2 * n - 1]\n"
     job = run(npes, program(tmp_path, setup + body, WAITING), "++idle-timeout", "0.2")
@@ -165,6 +168,7 @@ def test_stalled_job_tells_who_waits_for_what(tmp_path, name, npes):
 
 @pytest.mark.parametrize("npes", NPES)
 def test_job_that_works_or_sleeps_is_not_idle(tmp_path, npes):
+    # contract: 3.5.12
     body = "for i in range(3):\n    charm.sleep(0.3)\n    t = time.time() + 0.3\n    while time.time() < t: pass\nexit(4)"
     job = run(npes, program(tmp_path, body), "++idle-timeout", "0.2")
     assert (job.status, job.err) == (4, "")
@@ -192,6 +196,7 @@ def test_many_missing_elements_are_no_wall_of_text(tmp_path):
 @pytest.mark.parametrize("npes", NPES)
 @pytest.mark.parametrize("last", [False, True])
 def test_pe_killed(tmp_path, npes, last):
+    # contract: 2.5.7
     pe = npes - 1 if last else 0
     job = Job(npes, program(tmp_path, "g.pid()"))
     pids = job.pes()
@@ -205,6 +210,7 @@ def test_pe_killed(tmp_path, npes, last):
 
 @pytest.mark.parametrize("npes", [0] + NPES)
 def test_segmentation_fault_tells_where(tmp_path, npes):
+    # contract: 2.5.7
     job = run(npes, program(tmp_path, "g.ok(ret=True).get(); g[n - 1].segv()"))
     pe = max(npes, 1) - 1
     job.says(f"c4: PE {pe}: segmentation fault at address 0x40, running __main__.Pe.segv of element {pe} ")
@@ -225,6 +231,7 @@ def test_segmentation_fault_on_all_pes_has_one_backtrace(tmp_path):
 
 @pytest.mark.parametrize("npes", [0] + NPES)
 def test_abort(tmp_path, npes):
+    # contract: 2.5.6
     job = run(npes, program(tmp_path, "g[n - 1].abort()"))
     pe = max(npes, 1) - 1
     job.says(f"- Processor {pe} Exiting: Called CmiAbort -", "Reason: that was it\n",
@@ -274,12 +281,14 @@ def test_killed_launcher_leaves_no_c_program(tmp_path):
 @pytest.mark.parametrize("npes", [0] + NPES)
 @pytest.mark.parametrize("status", [0, 1, 2, 77, 127, 128, 254, 255])
 def test_status(tmp_path, npes, status):
+    # contract: 2.5.1
     job = run(npes, program(tmp_path, f"g[n - 1].quit({status})"))
     assert (job.status, job.out, job.err) == (status, "", "")
 
 
 @pytest.mark.parametrize("npes", NPES + [8])
 def test_exit_of_all_pes_at_once(tmp_path, npes):
+    # contract: 2.5.1 2.5.10
     for _ in range(3):
         job = run(npes, program(tmp_path, "g.ok(ret=True).get()\nfor i in range(n): g[i].quit(20 + i)"))
         assert 20 <= job.status < 20 + npes
@@ -291,6 +300,7 @@ def test_exit_of_all_pes_at_once(tmp_path, npes):
     ("4", 4, ""), ("None", 0, ""), ("'bye bye'", 1, "bye bye\n"), ("True", 1, ""),
 ])
 def test_sys_exit(tmp_path, npes, what, status, err):
+    # contract: 2.5.3
     job = run(npes, program(tmp_path, f"g[n - 1].sysexit({what})"))
     assert (job.status, job.err) == (status, err)
 

@@ -127,6 +127,7 @@ ch.recv()
 
 
 def test_tutorial():
+    # contract: 14.3 14.5 14.7 14.8
     out = say(2, TUTORIAL)
     assert BANNER in out
     assert re.search(r'<charm4py\.interactive\.InteractiveConsole object at 0x\w+>\n0\n2\n1\n', out)
@@ -149,6 +150,7 @@ def test_tutorial():
 @pytest.mark.parametrize('npes', [1, 2, 4])
 def test_classes_reach_all_pes(npes):
     """Also those derived from typed ones, and new ones of the same name."""
+    # contract: 14.7 14.10 3.5.10
     out = say(npes, """class A(Chare):
     def name(self):
         return 'old'
@@ -178,6 +180,7 @@ class A(Chare):
 
 @pytest.mark.parametrize('npes', [1, 2, 4])
 def test_imports_reach_all_pes(npes, tmp_path):
+    # contract: 14.8 14.9 14.16 3.5.10
     (tmp_path / 'shapes.py').write_text('from charm4py import Chare\n'
                                         'class Square(Chare):\n'
                                         '    def pe(self): return charm4py.charm.myPe()\n'
@@ -200,11 +203,13 @@ import colorsys
 
 
 def test_notices_can_be_silenced():
+    # contract: 14.16
     out = say(2, 'charm.options.interactive.verbose = 0\nimport math\n', '++quiet')
     assert 'Broadcasted' not in out
 
 
 def test_future_and_future_functions():
+    # contract: 14.6
     out = say(1, 'f = future(2)\nf is _f\nf.send(1)\nf.send(2)\n_f.get()\n')
     assert 'True\n[1, 2]\n' in out
 
@@ -214,6 +219,7 @@ def test_future_and_future_functions():
     [sys.executable, '-m', 'charmrun.start', '+p3', '++interactive'],
     ['charmrun', '+p3', sys.executable, '-m', 'charm4py.interactive']])
 def test_ways_to_start(command):
+    # contract: 14.1 14.2
     status, out, err = shell(0, "'n', charm.numPes()\n'__main__' == __name__\n", command=command)
     npes = 3 if '+p3' in command else 1
     assert (status, err) == (0, '') and f"('n', {npes})\nTrue\n" in out
@@ -221,6 +227,7 @@ def test_ways_to_start(command):
 
 @pytest.mark.parametrize('npes', [1, 3])
 def test_program_starts_shell(npes, tmp_path):
+    # contract: 14.1 3.1.6
     (tmp_path / 'own.py').write_text("""
 from charm4py import charm, Chare
 class Mine(Chare):
@@ -243,6 +250,7 @@ charm.start(interactive=True)
     ('def hook(*what): exit(8)\n\nsys.excepthook = hook\n1/0', 8),
     ('def hook(*what): charm.abort("hooked")\n\nsys.excepthook = hook\n1/0', 1)])
 def test_exit_status(npes, text, status):
+    # contract: 14.2 14.11 14.14
     got, out, err = shell(npes, text + '\n')
     assert got == status, (out, err)
     assert text != '' or out.endswith('= 1\n\n')
@@ -282,6 +290,7 @@ b = Chare(Bad, onPE=charm.numPes() - 1)
 
 @pytest.mark.parametrize('npes', [1, 2, 4])
 def test_errors_do_not_end_the_session(npes):
+    # contract: 14.12
     status, out, err = shell(npes, BAD + """1/0
 1 +
 b.wrong()
@@ -324,6 +333,7 @@ def test_errors_are_told_once_a_second():
 @pytest.mark.parametrize('npes', [1, 2])
 def test_idle_waits_are_cancelled(npes):
     """Not those that something is still to come for."""
+    # contract: 14.13
     status, out, err = shell(npes, """future().get() is None
 future(2).get()
 class Timed(Chare):
@@ -425,6 +435,7 @@ def terminal(request, tmp_path):
 
 
 def test_terminal_prompts(terminal):
+    # contract: 14.4
     terminal.type('6 * 7\n')
     terminal.expect('\n42\n')
     terminal.type('for i in range(2):\n')
@@ -436,11 +447,13 @@ def test_terminal_prompts(terminal):
 
 
 def test_terminal_end_of_input(terminal):
+    # contract: 14.14
     terminal.type('\x04')
     assert terminal.status() == 0
 
 
 def test_terminal_completes_and_remembers(terminal, tmp_path):
+    # contract: 14.4
     terminal.type('a_rather_long_name = 11\n')
     terminal.expect('>>> ')
     terminal.type('a_rather_l\t * 4\n')
@@ -454,6 +467,7 @@ def test_terminal_completes_and_remembers(terminal, tmp_path):
 
 def test_terminal_interrupt(terminal):
     """Ctrl-C drops what was typed, ends what runs, ends what waits."""
+    # contract: 14.15
     terminal.type('def f')
     terminal.expect('def f')
     terminal.interrupt()
@@ -470,6 +484,7 @@ def test_terminal_interrupt(terminal):
 
 
 def test_terminal_job_goes_on_while_nobody_types(terminal):
+    # contract: 14.5
     terminal.type("charm.scheduleCallableAfter(print, 0.3, ['ti' 'mer'])\n")
     terminal.expect('timer\n')
     terminal.type("charm.scheduleCallableAfter(charm.exit, 0.3, [9])\n")

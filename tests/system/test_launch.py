@@ -68,6 +68,7 @@ def wrapper(tmp_path):
 
 @pytest.mark.parametrize("npes", [1, 2, 4, 8, 33])
 def test_all_pes_run(npes):
+    # contract: 2.1.10 2.4.1
     done = run(f"+p{npes}", PROBE, "hello", "a", "b")
     hellos = sorted(line for line in done.stdout.splitlines() if line.startswith("hello"))
     assert hellos == sorted(f"hello from PE {i} of {npes}" for i in range(npes))
@@ -80,22 +81,26 @@ def test_all_pes_run(npes):
     "{} ++np 2 hello x +mine", "{} hello x +n2 +mine", "++timeout 30 {} hello x +mine +p1 +p2",
 ])
 def test_flags_stand_anywhere(line):
+    # contract: 2.1.9 2.1.10 2.1.11
     done = run(*line.format(PROBE).split())
     assert "hello from PE 1 of 2" in done.stdout
     assert [w for w in done.stdout.splitlines() if w.startswith("arg")] == ["arg x", "arg +mine"]
 
 
 def test_quiet_becomes_the_last_argument():
+    # contract: 2.1.15
     done = run("++quiet", "+p2", PROBE, "hello", "x")
     assert "arg x\narg ++quiet\n" in done.stdout
 
 
 def test_what_all_print_while_starting_appears_once():
+    # contract: 2.4.4
     done = run("+p4", PROBE, "hello")
     assert done.stdout.count("printed while starting") == 1
 
 
 def test_standard_input_is_for_pe_0():
+    # contract: 2.4.5
     done = subprocess.run([CHARMRUN, "+p3", "sh", "-c", "cat"], input="line\n", timeout=GUARD_S,
                           stdout=subprocess.PIPE, universal_newlines=True)
     assert (done.stdout, done.returncode) == ("line\n", 0)
@@ -111,6 +116,7 @@ def test_programs_of_programs_are_no_pes():
 
 
 def test_python_program(tmp_path):
+    # contract: 2.1.6
     prog = tmp_path / "prog.py"
     prog.write_text("import os, sys\nprint(sys.argv[1:], os.environ['PYTHONHASHSEED'], sys.executable)\n")
     done = run("+p2", str(prog), "a", "+mine", "++quiet", "+balancer", "GreedyLB")
@@ -132,6 +138,7 @@ def test_program_in_this_folder(tmp_path):
 
 
 def test_lines_are_not_mixed():
+    # contract: 2.4.2
     n = 200
     done = run("+p4", PROBE, "lines", str(n))
     lines = done.stdout.splitlines()
@@ -143,6 +150,7 @@ def test_lines_are_not_mixed():
 
 
 def test_much_output():
+    # contract: 2.4.3
     done = run("+p3", PROBE, "flood-lines", "100000")
     lines = done.stdout.splitlines()
     assert len(lines) == 300001
@@ -177,12 +185,14 @@ def test_prompt_is_shown():
 
 @pytest.mark.parametrize("status", [0, 1, 7, 255])
 def test_status_is_the_programs(status):
+    # contract: 2.1.1
     done = run("+p3", PROBE, "status", str(status))
     assert (done.returncode, done.stderr) == (status, "")
 
 
 @pytest.mark.parametrize("pe", [0, 1, 3])
 def test_pe_killed(pe):
+    # contract: 2.5.7
     job = start("+p4", PROBE, "hang")
     pids = pids_of(job, 4)
     os.kill(pids[pe], signal.SIGKILL)
@@ -215,6 +225,7 @@ def test_fault_tells_where():
 
 
 def test_failure_before_joining_is_told_once():
+    # contract: 2.5.9 2.4.4
     done = run("+p4", PROBE, "early", "3")
     assert done.stdout == "printed before joining\n"
     assert done.stderr == "charmrun: PE 0 ended with status 3 before it joined the job; job ended\n"
@@ -222,6 +233,7 @@ def test_failure_before_joining_is_told_once():
 
 
 def test_failure_of_one_pe_before_joining_shows_what_it_printed():
+    # contract: 2.5.9
     script = f'case "$C4_SHM" in "1 2 "*) echo only here; exit 9;; esac; exec {PROBE} hang'
     done = run("+p3", "sh", "-c", script)
     assert "only here\n" in done.stderr
@@ -235,12 +247,14 @@ def test_program_that_never_joins_may_end_well():
 
 
 def test_time_limit():
+    # contract: 3.5.12
     done = run("+p2", "++timelimit", "0.3", PROBE, "hang")
     assert done.stderr == "charmrun: the time limit of 0.3 s is over; job ended\n"
     assert done.returncode == 124
 
 
 def test_start_limit():
+    # contract: 3.5.12
     done = run("+p2", "++timeout", "0.3", PROBE, "never")
     assert done.stderr == ("charmrun: PE 0 did not join the job within 0.3 s (++timeout); "
                            "job ended\n")
@@ -325,12 +339,14 @@ def test_wrapped_pes_end_with_the_job(wrapper):
     (["+p2", "++nodelist", "/no/list", "{}"], "charmrun: node list /no/list: No such file or directory"),
 ])
 def test_refused(args, message):
+    # contract: 2.1.12 2.1.14 2.1.21
     done = run(*[a.format(PROBE) for a in args])
     assert done.stderr.splitlines()[0] == message
     assert done.returncode == 1 and done.stdout == ""
 
 
 def test_help_lists_all_flags():
+    # contract: 2.1.17
     done = run("+help")
     assert done.returncode == 0
     for flag in ("+p N", "+balancer NAME", "+trace FILE", "++timelimit S", "+pemap"):
@@ -396,6 +412,7 @@ def run_start(*args, **more):
 
 
 def test_start_module(tmp_path):
+    # contract: 2.1.1 2.1.6
     prog = tmp_path / "prog.py"
     prog.write_text("import sys\nprint(sys.executable, sys.argv[1:])\nsys.exit(4)\n")
     done = run_start("+p2", str(prog), "a")
@@ -420,6 +437,7 @@ def test_start_by_a_python_that_cannot_run_the_program(tmp_path):
 
 
 def test_start_without_launcher(tmp_path):
+    # contract: 2.1.7
     import charmrun.start
     source = os.path.dirname(os.path.realpath(charmrun.start.__file__))
     package = tmp_path / "charmrun"

@@ -41,6 +41,17 @@ class Any(Chare):
     def has(self, name):
         return hasattr(self, name)
 
+    @coro
+    def waits(self):
+        self.wait('self.gone')
+        return 'waited'
+
+    def go(self):
+        self.gone = True
+        return 'went'
+
+    gone = False
+
     def contributes(self, f):
         # contract: 4.3.1
         assert self.reduce(f) is None and self.reduce(f, 1, Reducer.sum) is None
@@ -107,6 +118,12 @@ class Main(Chare):
         a.contributes(f)
         assert sorted(f.get(), key=str) == sorted([None, len(found), 2 * len(found)], key=str)
         assert a.all_of_us(ret=True).get() == [len(found)] * len(found)
+        # contract: 4.3.3
+        for name in ('wait', 'migrate', 'migrated', 'AtSync', 'setMigratable'):
+            assert a[found[0]].has(name, ret=True).get(), name
+        assert not a[found[0]].has('resumeFromSync', ret=True).get()
+        waiter = one.waits(ret=True)
+        assert one.go(ret=True).get() == 'went' and waiter.get() == 'waited'
         # contract: 4.3.4
         assert not g[0].has('AtSyncAndWait', ret=True).get()
         exit()

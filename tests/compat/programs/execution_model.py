@@ -55,6 +55,30 @@ class Cell(Chare):
         return self.got
 
 
+class Eager(Chare):
+    """Calls itself and its neighbours while it is made."""
+
+    def __init__(self, arrived):
+        self.arrived, self.calls, self.made = arrived, 0, False
+        for i in range(6):
+            self.thisProxy[i].called()
+        self.made = True
+
+    def called(self):
+        assert self.made                # the constructor has run first
+        self.calls += 1
+        self.check()
+
+    def after(self):
+        assert self.made
+        self.calls += 10
+        self.check()
+
+    def check(self):
+        if self.calls == 16:
+            self.arrived.send(self.thisIndex)
+
+
 class LateStart(Chare):
     @coro
     def __init__(self, started):
@@ -100,6 +124,11 @@ def main(args):
     for who in (0, 1, 2, 3, 'self'):
         assert [i for w, i in got if w == who] == list(range(300)), who
     # contract: 4.4.6
+    # contract: 4.4.5
+    for cls, index in ((Eager, 0), (Eager, 5)):
+        arrived = Future()
+        Array(cls, 6, args=[arrived])[index].after()    # sent before it can be there
+        arrived.get()
     started = Future(2 * n)
     late = Array(LateStart, 2 * n, args=[started])
     states = late.look(ret=True)
