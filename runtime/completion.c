@@ -100,7 +100,8 @@ c4i_comp_result(c4_pe *pe, c4i_comp *x, const c4_done *done, const struct iovec 
                 bool is_error)
 {
     static const unsigned char zero[16];
-    c4_result r = { .key = done->idx, .len = c4i_iov_len(iov, niov), .coll = done->coll,
+    c4_result r = { .key = done->idx, .len = c4i_iov_len(iov, niov),
+                    .coll = done->section ? done->coll : 0,
                     .flags = is_error ? C4_VALUE_ERROR : 0 };
 
     if (!is_error && !(x->flags & C4I_F_RESULT))
