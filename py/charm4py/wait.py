@@ -104,21 +104,41 @@ def parse_cond_str(cond_str: str, module_name: str,
     return cond
 
 
+_BINDING = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda, ast.NamedExpr)
+
+
+def _lambda(names: Sequence[str], body: ast.expr) -> ast.Lambda:
+    arguments = ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in names],
+                              kwonlyargs=[], kw_defaults=[], defaults=[])
+    return ast.Lambda(arguments, body)
+
+
+def _with_arguments(tree: ast.expr, positions: Dict[str, int]) -> Tuple[ast.expr, bool]:
+    """(the expression over self and args, whether it uses arguments)."""
+    replaced = _Arguments(positions)
+    if not any(isinstance(node, _BINDING) for node in ast.walk(tree)):
+        return replaced.visit(tree), replaced.used
+    # it has variables of its own, which may have names of parameters
+    names = [name for name in positions if any(
+        isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))]
+    values = [replaced.visit(ast.Name(name, ast.Load())) for name in names]
+    used = bool(names) or any(isinstance(node, ast.Name) and node.id == "args"
+                              for node in ast.walk(tree))
+    return ast.Call(_lambda(names, tree), values, []), used
+
+
 def _parse(cond_str: str, module_name: str, positions: Dict[str, int]) -> _Condition:
     tree = ast.parse(cond_str.strip(), "<condition>", "eval").body
     attrib, position = _tag(tree, positions)
-    names = _Arguments(positions)
-    body = names.visit(tree)
-    arguments = ast.arguments(posonlyargs=[], args=[ast.arg("self"), ast.arg("args")],
-                              kwonlyargs=[], kw_defaults=[], defaults=[])
-    expression = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
+    body, used = _with_arguments(tree, positions)
+    expression = ast.fix_missing_locations(ast.Expression(_lambda(["self", "args"], body)))
     module = sys.modules.get(module_name)
     # the module's own dict, so that its globals are looked up when tested
     space = module.__dict__ if module is not None else {"__builtins__": builtins}
     func = eval(compile(expression, "<condition>", "eval"), space)
     if attrib:
         return MsgTagCond(cond_str, module_name, func, attrib, position)
-    kind = ChareStateMsgCond if names.used else ChareStateCond
+    kind = ChareStateMsgCond if used else ChareStateCond
     return kind(cond_str, module_name, func)
 
 
