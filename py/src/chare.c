@@ -120,9 +120,17 @@ static PyObject *
 chare_at_sync(PyObject *self, PyObject *unused)
 {
     py_state *st = array_element(self, "AtSync");
+    uint64_t stamp;
+    c4_err err;
 
     (void)unused;
-    return st ? none_or_raise(st, c4_at_sync_for(st->pe, ((py_chare *)self)->who)) : NULL;
+    if (!st)
+        return NULL;
+    stamp = c4_send_begin(st->pe);
+    err = c4_at_sync_for(st->pe, ((py_chare *)self)->who);
+    if (stamp)
+        c4_send_end(st->pe, stamp);
+    return none_or_raise(st, err);
 }
 
 static PyObject *

@@ -424,6 +424,20 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
     return r || err ? -1 : 0;
 }
 
+/* The same, as time that the running method spent sending. */
+static int
+send_contribution(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback *cb,
+                  c4_section section, bool deposit)
+{
+    c4_pe *pe = self->cls->st->pe;
+    uint64_t stamp = c4_send_begin(pe);
+    int r = contribute(self, data, reducer, cb, section, deposit);
+
+    if (stamp)
+        c4_send_end(pe, stamp);
+    return r;
+}
+
 PyObject *
 py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer,
           c4_section section)
@@ -435,7 +449,7 @@ py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer,
         return NULL;
     }
     if (py_callback(self->cls->st, callback, &cb) ||
-        contribute(self, data, reducer, &cb, section, false))
+        send_contribution(self, data, reducer, &cb, section, false))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -470,7 +484,7 @@ py_allreduce(py_chare *self, PyObject *data, PyObject *reducer, c4_section secti
         return NULL;
     entry_of = section ? Py_BuildValue("(IO)", section, f) : Py_NewRef((PyObject *)f);
     if (!entry_of || PyList_Append(self->deposits, entry_of) ||
-        contribute(self, data, reducer, &cb, section, true))
+        send_contribution(self, data, reducer, &cb, section, true))
         Py_CLEAR(f);
     Py_XDECREF(entry_of);
     return (PyObject *)f;

@@ -13,6 +13,8 @@ from charm4py import charm, Chare, Group, Array, Channel, Future, Reducer, coro
 import numpy
 charm.options.profiling = True
 
+DATA = numpy.zeros(200000)
+
 def slow(contribs):
     time.sleep(0.02)
     return sum(contribs)
@@ -33,6 +35,10 @@ class Zeta(Base):
     def take(self, data): pass
     def custom(self, f): self.reduce(f, 1, Reducer.slow)
     def builtin(self, f): self.reduce(f, 1, Reducer.sum)
+    def sends(self, other, f):
+        for i in range(20):
+            other.take(DATA)
+            self.reduce(f, DATA, Reducer.sum)
     def hop(self, to): self.migrate(to)
 
 class Alpha(Base):
@@ -57,6 +63,9 @@ def main(args):
         f = Future()
         method(f)
         f.get()
+    f = Future(20)
+    z.sends(z[2 * n - 1], f)
+    f.get()
     if n > 1:
         a[0].talk(a[n - 1])
     a[n - 1].talk(a[0], awaitable=True).get()
@@ -146,8 +155,8 @@ def test_classes_and_rows(tables):
                                  "talk"]
     assert list(rows[ZETA]) == ["__init__", "migrated", "AtSync", "_channelConnect__", "_channelRecv__",
                                 "_coll_future_deposit_result", "_getSectionLocations_", "builtin", "busy",
-                                "custom", "hop", "inherited", "locally", "migrate", "setMigratable",
-                                "sleeps", "take"]
+                                "custom", "hop", "inherited", "locally", "migrate", "sends",
+                                "setMigratable", "sleeps", "take"]
     assert list(rows[MAIN]) == ["__main__.main (main function)"]
 
 
@@ -169,6 +178,8 @@ def test_times(tables):
     assert zeta["locally"] == [0, 0, 0, 0]
     assert zeta["sleeps"][0] < 0.5                      # suspended time is not counted
     assert zeta["__init__"][0] >= 0.02 - 0.001
+    assert zeta["sends"][1] > 5 * zeta["sends"][0]      # nearly all of it are calls and reductions
+    assert zeta["AtSync"] == [0, 0, 0, 0]
 
 
 def test_sums(tables):
