@@ -25,6 +25,14 @@ def _text(exc: BaseException) -> str:
     return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
 
 
+def _line(exc: BaseException) -> str:
+    """Type and message, even where the message cannot be had."""
+    try:
+        return f"{type(exc).__name__}: {exc}"
+    except Exception:  # str() runs user code
+        return traceback.format_exception_only(type(exc), exc)[-1].rstrip()
+
+
 def _place(class_name: Optional[str], method: Optional[str], index: Any) -> str:
     """Which method of which chare: "in Class.method of element (1,)"."""
     if class_name is None:
@@ -63,7 +71,7 @@ def print_uncaught(before: int, exc: BaseException, class_name: Optional[str],
     if session is not None:
         session(exc, place)
         return True
-    summary = f"PE {_c4.mype()}: {type(exc).__name__}: {exc}" + (f" {place}" if place else "")
+    summary = f"PE {_c4.mype()}: {_line(exc)}" + (f" {place}" if place else "")
     sys.stdout.flush()
     if before:
         if before < 8:
@@ -135,7 +143,7 @@ def portable(exc: BaseException) -> Any:
         return exc
     if _survives(_Parts(exc), type(exc)):
         return _Parts(exc)
-    stand_in = Charm4PyError(f"{type(exc).__name__}: {exc}")
+    stand_in = Charm4PyError(_line(exc))
     stand_in.remote_stacktrace = getattr(exc, "remote_stacktrace", None)  # type: ignore
     return stand_in
 
@@ -173,13 +181,18 @@ def _culprit(o: Any, depth: int = 0) -> str:
 
 def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Optional[str],
                    method: Optional[str]) -> None:
-    """Raises exc's error again, saying which argument of which call it was."""
+    """Raises exc's error again, saying which argument of which call it was.
+
+    What is not pickle's own complaint but an error of the user's code is left as it is.
+    """
+    pickles_own = type(exc) in (TypeError, AttributeError, ValueError, pickle.PicklingError)
+    if exc.__traceback__ and not pickles_own:
+        return
     for i, arg in enumerate(args):
         if _can_pickle(arg):
             continue
         of = f" of {class_name}.{method}" if class_name and method else ""
         where = (f"argument {i + 1}" + (" " if _culprit(arg) else "") + _culprit(arg))
         text = f"{where}{of} cannot be sent to another PE: {exc}"
-        kind = type(exc) if type(exc) in (TypeError, AttributeError, ValueError) \
-            else pickle.PicklingError
+        kind = type(exc) if pickles_own else pickle.PicklingError
         raise kind(text) from (exc if exc.__traceback__ else None)

@@ -318,6 +318,7 @@ class Charm:
 
     def getHostPes(self, host: int) -> List[int]:
         """The PEs of a host, by rank."""
+        _check_number("host", host, self.numHosts())
         return list(range(self.numPes()))
 
     def getHostFirstPe(self, host: int) -> int:
@@ -330,6 +331,7 @@ class Charm:
 
     def getPeHost(self, pe: int) -> int:
         """The host of a PE."""
+        _check_number("PE", pe, self.numPes())
         return 0
 
     def getPeHostRank(self, pe: int) -> int:
@@ -558,6 +560,11 @@ def _tell_start(options: Options) -> None:
     balancer = "off" if _c4.flag("+LBOff") is not None else _c4.flag("+balancer") or "none"
     print(f"c4> {npes} PE{'s' * (npes > 1)} on {nhosts} host{'s' * (nhosts > 1)}, "
           f"balancer: {balancer}, trace: {_c4.flag('+trace') or 'none'}")
+
+
+def _check_number(what: str, number: int, n: int) -> None:
+    if not 0 <= number < n:
+        raise IndexError(f"there is no {what} {number}: there are {n}")
 
 
 def _line_buffer() -> None:

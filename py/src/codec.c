@@ -541,6 +541,8 @@ explain(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
         return;
     PyErr_Fetch(&type, &value, &tb);
     PyErr_NormalizeException(&type, &value, &tb);
+    if (tb)
+        PyException_SetTraceback(value, tb);
     list = PyTuple_New(n);
     for (Py_ssize_t i = 0; list && i < n; i++)
         PyTuple_SET_ITEM(list, i, Py_NewRef(args[i]));

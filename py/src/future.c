@@ -190,6 +190,15 @@ py_future_put(py_future *f, PyObject *value)
     return 0;
 }
 
+/* What a value came to: an exception where unpickling it raised one. */
+static PyObject *
+outcome(py_state *st, PyObject *o)
+{
+    if (!o && PyErr_ExceptionMatches(PyExc_Exception))
+        o = py_take_exception(st);
+    return o;
+}
+
 /* The list of a broadcast's results. */
 static PyObject *
 decode_results(py_state *st, const c4_call *value)
@@ -203,7 +212,7 @@ decode_results(py_state *st, const c4_call *value)
 
         memcpy(&r, p, sizeof(r));
         p += sizeof(r);
-        o = r.len <= (uint64_t)(end - p) ? py_dec_one(st, p, r.len, false) : NULL;
+        o = r.len <= (uint64_t)(end - p) ? outcome(st, py_dec_one(st, p, r.len, false)) : NULL;
         if (!o || PyList_Append(list, o))
             Py_CLEAR(list);
         Py_XDECREF(o);
@@ -226,7 +235,7 @@ py_future_got(c4_pe *pe, void *arg, const c4_call *value, unsigned flags)
     else if (flags & C4_VALUE_RESULTS)
         o = decode_results(st, value);
     else
-        o = py_dec_one(st, value->data, value->len, true);
+        o = outcome(st, py_dec_one(st, value->data, value->len, true));
     if (value->ref)
         Py_DECREF((PyObject *)value->ref);
     if (!o || py_future_put(f, o))

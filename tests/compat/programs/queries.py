@@ -9,6 +9,13 @@ class Asks(Chare):
         # contract: 3.3.1
         assert charm.myPe() == self.thisIndex and 0 <= charm.myHost() < h
         assert charm.getPeHost(charm.myPe()) == charm.myHost()
+        for call, number in ((charm.getHostPes, h), (charm.getHostFirstPe, -1), (charm.getHostNumPes, h + 5),
+                             (charm.getPeHost, n), (charm.getPeHostRank, -1)):
+            try:
+                call(number)
+                raise AssertionError(f'{call} took {number}')
+            except IndexError as e:
+                assert 'there is no' in str(e)
         # contract: 3.3.2
         lists = [charm.getHostPes(host) for host in range(h)]
         assert sorted(pe for pes in lists for pe in pes) == list(range(n))
