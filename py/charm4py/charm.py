@@ -323,11 +323,11 @@ class Charm:
 
     def getHostFirstPe(self, host: int) -> int:
         """The PE of rank 0 of a host."""
-        return 0
+        return self.getHostPes(host)[0]
 
     def getHostNumPes(self, host: int) -> int:
         """How many PEs a host has."""
-        return self.numPes()
+        return len(self.getHostPes(host))
 
     def getPeHost(self, pe: int) -> int:
         """The host of a PE."""
@@ -336,7 +336,7 @@ class Charm:
 
     def getPeHostRank(self, pe: int) -> int:
         """Which of its host's PEs a PE is, from 0."""
-        return pe
+        return self.getHostPes(self.getPeHost(pe)).index(pe)
 
     def getTopoTreeEdges(self, pe: int, root_pe: int, pes: Optional[Sequence[int]] = None,
                          bfactor: int = 4) -> Tuple[Optional[int], List[int]]:
