@@ -170,6 +170,7 @@ def arrays():
 
 
 def by_index(a):
+    # contract: 9.17
     s = charm.split(a, 1, elems=[(1,), (5,), (3,)])[0]
     assert s.where(ret=True).get() == [(1,), (3,), (5,)]
     two = charm.split(a, 2, elems=[[(1,)], [(5,), (3,)]])
@@ -192,6 +193,7 @@ def by_index(a):
 
 def barriers(a, parts):
     """Each is in one of the first three sections, and in the fourth."""
+    # contract: 9.26
     small = charm.split(a, 2, elems=[[(i,) for i in range(N)], [(i,) for i in range(N)][::-1]])
     sizes = a.barriers(small, ret=True).get()
     assert sizes == [[N, N]] * N, sizes
@@ -212,6 +214,7 @@ def groups():
 
 
 def on_pes():
+    # contract: 9.18
     npes = charm.numPes()
     pes = [npes - 1, 0, npes - 1] if npes > 2 else [npes - 1]
     g = Group(Member, onPEs=pes)
@@ -236,6 +239,7 @@ def on_pes():
 
 
 def combined(g, a):
+    # contract: 9.7 9.8
     npes = charm.numPes()
     o, b = Group(Other), Array(Other, 3)
     c = charm.combine(a, o, g, b)
@@ -296,6 +300,7 @@ def mistakes(g, a):
     check_fails(AssertionError, 'whole collections', charm.combine, a, 5)
     check_fails(AssertionError, 'start and stop', lambda: a[1:])
     check_fails(IndexError, 'no element', charm.split, g, 1, elems=[charm.numPes()])
+    # contract: 9.21
     check_fails(NotImplementedError, 'onPEs', charm.split, g, 1, cons=[Member])
     half = charm.combine(g, a[0:N // 2])
     for other in (g, half, charm.split(a, 1, even)[0]):
