@@ -89,6 +89,7 @@ def check_future(f, kind):
 
 
 def check_repeatedly():
+    # contract: 13.19
     pool = charm.pool
     for _ in range(5):
         for chunk in 1, 3, 20, 100:
@@ -112,6 +113,7 @@ def check_repeatedly():
 
 
 def check_one_of_many():
+    # contract: 13.20
     for _ in range(5):
         e = raises(MyError, charm.pool.map, bad_at_33, range(1000))
         assert e.args == (33, 'b')
@@ -125,6 +127,7 @@ def check_one_of_many():
 
 
 def check_kinds():
+    # contract: 13.12 13.27
     pool = charm.pool
     e = raises(Charm4PyError, pool.map, suspends, [1])
     assert str(e) == 'Function suspends must be decorated with @coro to be able to suspend'

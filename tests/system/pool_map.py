@@ -44,6 +44,7 @@ class Adder:
 
 
 def check_map():
+    # contract: 13.4 13.5 13.10
     pool = charm.pool
     for func in square, square_late:
         for n in 1, 2, 3, 10, 101:
@@ -76,6 +77,7 @@ def check_many_jobs():
 
 
 def check_cores():
+    # contract: 13.11
     most = max(1, charm.numPes() - 1)
     for cores in range(1, most + 2):
         assert charm.pool.map(square, range(50), ncores=cores) == [x * x for x in range(50)]
@@ -97,6 +99,7 @@ def times_of(x):
 
 
 def check_submit():
+    # contract: 13.7
     tasks = [((square, square_late, nothing, Adder(5))[i % 4], i) for i in range(30)]
     want = [f(x) if f is not square_late else x * x for f, x in tasks]
     for chunk in 1, 4, 30:
@@ -117,6 +120,7 @@ def tell(future, value):
 
 
 def check_task():
+    # contract: 13.6
     task = charm.pool.Task
     assert task(add, (1, 2), ret=True).get() == 3
     assert task(add, [1, 2, 3], awaitable=True).get() == 6
@@ -130,6 +134,7 @@ def check_task():
 
 
 def check_functions():
+    # contract: 13.16
     k = 3
     pool = charm.pool
 
@@ -161,6 +166,7 @@ def check_functions():
 
 
 def check_values():
+    # contract: 13.17
     import numpy
     pool = charm.pool
     for n in 1, 100, 1000, 100000:
@@ -197,6 +203,7 @@ def busy(x):
 
 
 def check_quiescence():
+    # contract: 13.23
     for _ in range(5):
         futures = charm.pool.map_async(busy, range(200), multi_future=True)
         charm.waitQD()

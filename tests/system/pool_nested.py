@@ -97,6 +97,7 @@ class Cell(Chare):
 
 
 def many_waiting():
+    # contract: 13.8
     n = 60
     futures = Future(n)
     job = charm.pool.map_async(give_and_wait, [futures] * n)
@@ -113,6 +114,7 @@ def main(args):
     assert charm.pool.map(fib, range(12), chunksize=5) == [0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89]
     assert chain(700) == 700
     assert charm.pool.map(in_handler, [4])[0] == 16
+    # contract: 13.13
     for n, solutions in (4, 2), (6, 4), (7, 40):
         done = Future(solutions)
         queens(n, done)

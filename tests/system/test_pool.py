@@ -24,6 +24,7 @@ def job(npes, program, *args):
 @pytest.mark.parametrize('npes', [1, 2, 3, 4, 8])
 @pytest.mark.parametrize('program', PROGRAMS)
 def test_program(program, npes):
+    # contract: 13.2 13.3
     r = job(npes, os.path.join(HERE, program))
     assert r.returncode == 0, r.stdout
     workers = max(1, npes - 1)
@@ -114,6 +115,7 @@ def main(args): Group(A).go()
 @pytest.mark.parametrize('npes', [1, 2, 4])
 @pytest.mark.parametrize('name', sorted(ENDS))
 def test_end(name, npes, tmp_path):
+    # contract: 13.18 13.21 13.24
     source, status, texts = ENDS[name]
     path = tmp_path / 'prog.py'
     path.write_text('from charm4py import *\n' + source + '\ncharm.start(main)\n')
@@ -125,6 +127,7 @@ def test_end(name, npes, tmp_path):
 
 
 def test_without_cloudpickle(tmp_path):
+    # contract: 13.26
     (tmp_path / 'cloudpickle.py').write_text('raise ImportError("not here")\n')
     path = tmp_path / 'prog.py'
     path.write_text('''
@@ -143,6 +146,7 @@ charm.start(main)
 
 
 def test_function_missing_elsewhere(tmp_path):
+    # contract: 13.26
     path = tmp_path / 'prog.py'
     path.write_text('''
 import os
@@ -168,6 +172,7 @@ charm.start(main)
 
 
 def test_progress(tmp_path):
+    # contract: 13.25
     path = tmp_path / 'prog.py'
     path.write_text('''
 from charm4py import *
