@@ -86,6 +86,7 @@ const c4i_flag c4i_flag_table[] = {
 
     /* Everything else */
     { "+stress", VALUE, RUNTIME, true, "WHAT[,WHAT...]", NULL, NULL, "force rare events, for tests: migrate, evict, log" },
+    { "+checkLocal", NO_ARG, RUNTIME, false, NULL, NULL, NULL, "Python: arguments of calls within a PE must not change until they are delivered" },
     { "+libcharm_interface", VALUE, RUNTIME, false, "NAME", NULL, NULL, "accepted for Charm4py programs" },
     { "+restart", VALUE, NOTICE, false, "DIR", NULL, NULL, "go on from a checkpoint" },
     { "+setcpuaffinity", NO_ARG, NOTICE, false, NULL, NULL, NULL, "bind PEs to cores" },

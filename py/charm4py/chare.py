@@ -81,6 +81,9 @@ _definitions: Dict[str, int] = {}  # of a class that is defined again and again
 
 
 def _check(chare_type: Any, kind: int, word: str) -> None:
+    if _c4.mype() < 0:
+        raise Charm4PyError("charm was not started: chares are made by the function (or chare) "
+                            "given to charm.start(), and by what it calls")
     if not inspect.isclass(chare_type) or not issubclass(chare_type, Chare):
         raise Charm4PyError(f"Only subclasses of Chare can be member of {word}")
     if kind not in _registered.get(chare_type, ()):

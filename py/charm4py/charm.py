@@ -145,6 +145,11 @@ class CharmRemote(Chare):
         from .object_store import store
         store.future(number).waitReady()
 
+    @coro
+    def _call_back(self, packed: bytes, *result: Any) -> None:
+        """Runs the callback of a reduction, on the PE that is its root."""
+        pickle.loads(packed)(*result)
+
     def registerNewChareType(self, name: str, source: str) -> None:
         """Defines a chare class from its source in __main__; see options.remote_exec."""
         _check_remote_exec()
@@ -244,6 +249,9 @@ class Charm:
         chare.register(CharmRemote, (GROUP,))
         args = _c4.init(sys.argv + flags, bool(options.local_msg_optim),
                         int(options.pickle_protocol), bool(options.auto_flush_wait_queues))
+        if _c4.flag("+checkLocal") is not None:
+            from . import _check
+            _c4.configure(check_sent=_check.sent, check_delivered=_check.delivered)
         if options.profiling:
             _c4.stats_start()
             reduction.measuring = True
@@ -647,4 +655,5 @@ _c4.configure(
     format_remote=_errors.format_remote, portable=_errors.portable,
     collect_readonlies=_collect_readonlies, apply_start=_apply_start,
     get_state=chare.get_state, set_state=chare.set_state, reducer_apply=reduction.apply,
-    reducer_prepare=reduction.prepare, to_array=reduction.to_array, when_test=wait.test)
+    reducer_prepare=reduction.prepare, to_array=reduction.to_array, pack_callback=reduction.pack_callback,
+    call_back=reduction.call_back, when_test=wait.test)

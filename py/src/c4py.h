@@ -146,6 +146,7 @@ typedef struct py_method {
     int            when_arg;
     uint8_t        when_kind;
     uint16_t       entry;
+    uint16_t       min_args, max_args;      /* of a call; max: UINT16_MAX if any number will do */
     uint8_t        action;
     bool           coro, varargs;
 } py_method;
@@ -270,6 +271,11 @@ uint32_t py_proc_num(c4_pe *pe, void *self, const c4_index *index);
  * ends the job if nobody does.  Steals result. */
 void py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call,
                const c4_done *done, PyObject *result);
+/* +checkLocal: remembers what the arguments of a call within the PE are; compares
+ * them when they are delivered, or leave after all. */
+int py_check_sent(py_state *st, const py_method *m, PyObject *args);
+int py_check_delivered(py_state *st, PyObject *args);
+void py_check_forget(py_state *st, PyObject *args);
 /* Runs a message that @when held back; the element is held if done wants an answer. */
 void py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args,
                    const c4_done *done);
@@ -484,7 +490,8 @@ struct py_state {
     PyObject *dumps, *loads;                /* pickle */
     PyObject *explain_pickle, *print_uncaught, *format_remote, *collect_readonlies,
              *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
-             *to_array, *when_test, *portable, *print_waiting;
+             *to_array, *check_sent, *check_delivered, *pack_callback, *call_back, *when_test, *portable, *print_waiting;
+    PyObject *checks;                       /* +checkLocal: arguments -> what they were; or NULL */
     PyObject *kw_buffer_callback, *kw_buffers;
     PyObject *deque;                        /* collections.deque, when first needed */
     PyObject *s_append, *s_ret, *s_awaitable, *s_stacktrace, *empty_tuple;

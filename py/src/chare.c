@@ -40,8 +40,10 @@ element(PyObject *self)
     const py_chare *o = (const py_chare *)self;
 
     if (!o->cls) {
-        PyErr_Format(PyExc_RuntimeError, "this %s object is not a chare of this PE",
-                     Py_TYPE(self)->tp_name);
+        PyErr_Format(PyExc_RuntimeError, "this %s object is not a chare of this PE: it was made "
+                     "by %s() and not by Chare(%s), Group(%s) or Array(%s, ...), or it has left",
+                     Py_TYPE(self)->tp_name, Py_TYPE(self)->tp_name, Py_TYPE(self)->tp_name,
+                     Py_TYPE(self)->tp_name, Py_TYPE(self)->tp_name);
         return NULL;
     }
     return py_need_pe(o->cls->st) ? NULL : o->cls->st;
@@ -393,8 +395,8 @@ PyDoc_STRVAR(reduce_doc,
 "Each member contributes once to each reduction; the n-th contributions of all belong\n"
 "together.  reducer is one of Reducer (charm.reducers); numbers, and lists and arrays of\n"
 "them (by element, equally long everywhere), are reduced natively, other objects by Python.\n"
-"The result goes to callback: a Future or a method of a proxy (element, collection or\n"
-"section).  Without data or reducer the callback gets no argument (a Future gets None).\n\n"
+"The result goes to callback: a Future, a method of a proxy (element, collection or\n"
+"section), or any other callable, which runs on the PE where the result is.  Without data or reducer the callback gets no argument (a Future gets None).\n\n"
 "AssertionError if reducer does not fit the data; Charm4PyError if it is not registered,\n"
 "or if this chare is not in section.");
 

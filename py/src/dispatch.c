@@ -76,7 +76,9 @@ arguments_get(arguments *a, py_state *st, c4_call *call, bool share)
     if (call->ref) {
         t = call->ref;
         call->ref = NULL;
-        return arguments_from_tuple(a, t);
+        if (arguments_from_tuple(a, t))
+            return -1;
+        return st->checks ? py_check_delivered(st, t) : 0;
     }
     if (!share || !call->cache)
         return arguments_decode(a, st, call, share);
@@ -254,6 +256,7 @@ run_method(py_state *st, py_method *m, py_chare *obj, c4_call *call, bool share)
     st->running = m;
     if (arguments_get(&a, st, call, share)) {
         py_finish(st, m, obj, call, NULL, NULL);
+        arguments_release(&a);
         st->running = outer;
         return C4_OK;
     }
@@ -405,12 +408,61 @@ py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args, const c
         c4_unhold(st->pe, obj->who);
 }
 
+/* ---- +checkLocal ----------------------------------------------------------------------- */
+
+int
+py_check_sent(py_state *st, const py_method *m, PyObject *args)
+{
+    PyObject *key = PyLong_FromVoidPtr(args);
+    PyObject *record = key ? PyObject_CallFunction(st->check_sent, "OsO", args,
+                                                   m->cls->short_name, m->name) : NULL;
+    int r = record ? PyDict_SetItem(st->checks, key, record) : -1;
+
+    Py_XDECREF(key);
+    Py_XDECREF(record);
+    return r;
+}
+
+/* What was remembered, new reference, or NULL without an exception. */
+static PyObject *
+check_take(py_state *st, PyObject *args)
+{
+    PyObject *key = PyLong_FromVoidPtr(args), *record;
+
+    record = key ? Py_XNewRef(PyDict_GetItemWithError(st->checks, key)) : NULL;
+    if (record && PyDict_DelItem(st->checks, key))
+        Py_CLEAR(record);
+    Py_XDECREF(key);
+    return record;
+}
+
+int
+py_check_delivered(py_state *st, PyObject *args)
+{
+    PyObject *record = check_take(st, args), *r = NULL;
+
+    if (record)
+        r = PyObject_CallFunctionObjArgs(st->check_delivered, args, record, NULL);
+    Py_XDECREF(record);
+    Py_XDECREF(r);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+void
+py_check_forget(py_state *st, PyObject *args)
+{
+    Py_XDECREF(check_take(st, args));
+}
+
 /* ---- References ------------------------------------------------------------------------ */
 
 static void
 ref_free(c4_pe *pe, void *ref)
 {
-    (void)pe;
+    py_state *st = c4_user(pe);
+
+    if (st && st->checks)
+        py_check_forget(st, ref);
     Py_DECREF((PyObject *)ref);
 }
 
@@ -437,9 +489,12 @@ encode_to(py_state *st, PyObject *const *args, Py_ssize_t n, c4_buf *out)
 static c4_err
 ref_encode(c4_pe *pe, void *ref, c4_buf *out)
 {
+    py_state *st = c4_user(pe);
     PyObject *t = ref;
 
-    return encode_to(c4_user(pe), &PyTuple_GET_ITEM(t, 0), PyTuple_GET_SIZE(t), out);
+    if (st->checks && py_check_delivered(st, t))
+        py_uncaught(st, st->running, NULL);
+    return encode_to(st, &PyTuple_GET_ITEM(t, 0), PyTuple_GET_SIZE(t), out);
 }
 
 static c4_err

@@ -200,6 +200,8 @@ mod_init(PyObject *mod, PyObject *args)
     }
     st->ts = PyThreadState_Get();
     st->started = true;
+    if (c4_flag(st->pe, "+checkLocal") && !(st->checks = PyDict_New()))
+        return NULL;
     c4_set_user(st->pe, st);
     if (register_all(st))
         return NULL;
@@ -553,7 +555,7 @@ static const helper helpers[] = {
     HELPER(error), HELPER(not_threaded), HELPER(dumps), HELPER(loads), HELPER(explain_pickle),
     HELPER(print_uncaught), HELPER(format_remote), HELPER(portable), HELPER(collect_readonlies),
     HELPER(apply_start), HELPER(get_state), HELPER(set_state), HELPER(reducer_apply),
-    HELPER(reducer_prepare), HELPER(to_array), HELPER(when_test),
+    HELPER(reducer_prepare), HELPER(to_array), HELPER(pack_callback), HELPER(check_sent), HELPER(check_delivered), HELPER(call_back), HELPER(when_test),
     HELPER(print_waiting),
 };
 enum { NHELPERS = sizeof(helpers) / sizeof(helpers[0]) };

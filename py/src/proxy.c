@@ -59,7 +59,12 @@ py_index_parse(PyObject *o, c4_index *out)
 
     if (PyLong_Check(o) || PyIndex_Check(o)) {
         out->n = 1;
-        return index_item(o, &out->at[0]);
+        if (index_item(o, &out->at[0]) == 0)
+            return 0;
+        /* an array of NumPy's claims to have an index, but only one of no dimension has */
+        if (!PySequence_Check(o) || !PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
     }
     seq = PySequence_Fast(o, "an index is an int or a sequence of ints");
     if (!seq)
@@ -181,6 +186,10 @@ method_new(py_class *cls, PyObject *spec, uint16_t entry)
     m->action = (uint8_t)action;
     m->coro = coro != 0;
     m->varargs = varargs != 0;
+    m->max_args = params == Py_None || varargs ? UINT16_MAX : (uint16_t)PyTuple_GET_SIZE(params);
+    m->min_args = params == Py_None ? 0 : (uint16_t)PyTuple_GET_SIZE(params);
+    if (m->defaults)
+        m->min_args -= (uint16_t)PyTuple_GET_SIZE(m->defaults);
     if (m->when) {
         cls->has_when = true;
         if (py_when_init(m)) {

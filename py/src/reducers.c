@@ -9,7 +9,8 @@
  *   OBJECTS  name of a Python reducer, records of encoded values: a PE applies
  *            the function to what it has before it sends its partial result
  *
- * The result is encoded as arguments, since its callback is a call or a future.
+ * The result is encoded as arguments, since its callback is a call or a future. Any other
+ * callable travels with the contributions, and the root calls it.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -30,7 +31,9 @@ typedef struct head {
     uint64_t nbytes;                        /* NUMBERS: bytes of items */
     uint32_t section;                       /* 0: of a whole collection */
     uint32_t deposit;                       /* an allreduce of the section */
-} head;
+    uint32_t ncallable;                     /* bytes of a callback that follow */
+    uint32_t zero;
+} head;                                     /* then the callable, the name: each padded to 8 */
 
 typedef struct record {
     c4_index index;                         /* GATHER */
@@ -42,6 +45,19 @@ static size_t
 padded(size_t n)
 {
     return (n + 7) & ~(size_t)7;
+}
+
+/* Where the callable ends, and where the shape or the records begin. */
+static size_t
+after_callable(const head *h)
+{
+    return sizeof(*h) + padded(h->ncallable);
+}
+
+static size_t
+body(const head *h)
+{
+    return after_callable(h) + padded(h->nname);
 }
 
 /* ---- Folding numbers --------------------------------------------------------------- */
@@ -122,6 +138,23 @@ fold_of(char type)
     }
 }
 
+/* One character for types that are the same: the one that NumPy prefers. */
+static char
+same_type(char type)
+{
+    if (sizeof(long) == sizeof(long long) && (type == 'q' || type == 'Q'))
+        return type == 'q' ? 'l' : 'L';
+    return type;
+}
+
+static size_t
+item_size(char type)
+{
+    size_t n = type == '?' ? 1 : py_nd_itemsize(type);
+
+    return n ? n : 8;
+}
+
 /* ---- Contributions ---------------------------------------------------------------------- */
 
 typedef struct contribution {
@@ -152,8 +185,10 @@ put_numbers(contribution *c, char type, int ndim, const Py_ssize_t *shape, const
 {
     if (!suits(type, (enum op)c->h.op))
         return no_reducer();
+    if (nbytes == item_size(type))
+        ndim = 0;                           /* one number, however it is wrapped */
     c->h.kind = KIND_NUMBERS;
-    c->h.type = type;
+    c->h.type = same_type(type);
     c->h.ndim = (uint8_t)ndim;
     c->h.nbytes = nbytes;
     return py_enc_raw(c->e, shape, (size_t)ndim * sizeof(*shape)) ||
@@ -167,7 +202,7 @@ scalar_type(PyObject *o)
     if (PyBool_Check(o))
         return '?';
     if (PyLong_CheckExact(o))
-        return 'q';
+        return same_type('q');
     return PyFloat_CheckExact(o) ? 'd' : 0;
 }
 
@@ -267,6 +302,30 @@ put_by_python(py_state *st, contribution *c)
     return r;
 }
 
+static int put_array(py_state *st, contribution *c);
+
+/* A list of NumPy's scalars, all of one type, is an array. */
+static int
+put_scalars(py_state *st, contribution *c)
+{
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(c->data);
+    PyTypeObject *type = n ? Py_TYPE(PySequence_Fast_GET_ITEM(c->data, 0)) : &PyUnicode_Type;
+    PyObject *numpy, *array;
+
+    if (strncmp(type->tp_name, "numpy.", 6) || type == st->ndarray_type)
+        return put_by_python(st, c);
+    for (Py_ssize_t i = 1; i < n; i++)
+        if (Py_TYPE(PySequence_Fast_GET_ITEM(c->data, i)) != type)
+            return put_by_python(st, c);
+    numpy = PyImport_ImportModule("numpy");
+    array = numpy ? PyObject_CallMethod(numpy, "asarray", "O", c->data) : NULL;
+    Py_XDECREF(numpy);
+    if (!array)
+        return -1;
+    Py_SETREF(c->data, array);
+    return put_array(st, c);
+}
+
 static int
 put_list(py_state *st, contribution *c)
 {
@@ -277,14 +336,14 @@ put_list(py_state *st, contribution *c)
         if (scalar_type(PySequence_Fast_GET_ITEM(c->data, i)) != type)
             type = 0;
     if (!type)
-        return put_by_python(st, c);
+        return put_scalars(st, c);
     if (!suits(type, (enum op)c->h.op))
         return no_reducer();
     c->h.kind = KIND_NUMBERS;
     c->h.type = type;
-    c->h.ndim = 1;
+    c->h.ndim = n != 1;
     c->h.nbytes = (uint64_t)n * (type == '?' ? 1 : 8);
-    if (py_enc_raw(c->e, &n, sizeof(n)))
+    if (c->h.ndim && py_enc_raw(c->e, &n, sizeof(n)))
         return -1;
     for (Py_ssize_t i = 0; i < n; i++)
         if (put_item(c->e, type, PySequence_Fast_GET_ITEM(c->data, i)))
@@ -315,6 +374,30 @@ put_buffer(py_state *st, contribution *c)
     return r;
 }
 
+/* Arrays of what NumPy itself cannot reduce: records, strings, most of dates. */
+static bool
+is_hopeless(py_state *st, PyObject *o, enum op op)
+{
+    PyObject *dtype = NULL, *kind = NULL;
+    bool ordered = op == OP_MAX || op == OP_MIN, hopeless = false;
+    Py_UCS4 k;
+
+    if (!st->ndarray_type || (!PyObject_TypeCheck(o, st->ndarray_type) &&
+                              !PyObject_TypeCheck(o, st->np_generic)))
+        return false;
+    dtype = PyObject_GetAttrString(o, "dtype");
+    kind = dtype ? PyObject_GetAttrString(dtype, "kind") : NULL;
+    if (kind && PyUnicode_Check(kind) && PyUnicode_GET_LENGTH(kind) == 1) {
+        k = PyUnicode_READ_CHAR(kind, 0);
+        hopeless = k == 'V' || k == 'U' || k == 'S' || (k == 'M' && !ordered) ||
+                   (k == 'm' && op == OP_PRODUCT);
+    }
+    PyErr_Clear();
+    Py_XDECREF(dtype);
+    Py_XDECREF(kind);
+    return hopeless;
+}
+
 static int
 put_array(py_state *st, contribution *c)
 {
@@ -323,9 +406,13 @@ put_array(py_state *st, contribution *c)
 
     if (r < 0)
         return -1;
+    if (r == 0 && is_hopeless(st, c->data, (enum op)c->h.op))
+        return no_reducer();
+    if (r == 0 && !(st->ndarray_type && PyObject_TypeCheck(c->data, st->ndarray_type)) &&
+        PyObject_CheckBuffer(c->data) && !PyBytes_Check(c->data))
+        return put_buffer(st, c);
     if (r == 0)
-        return PyObject_CheckBuffer(c->data) && !PyBytes_Check(c->data) ? put_buffer(st, c)
-                                                                         : put_by_python(st, c);
+        return put_by_python(st, c);
     if (!fold_of(v.type)) {                 /* half precision, complex */
         r = put_by_python(st, c);
     } else {
@@ -385,9 +472,28 @@ put_custom(py_state *st, contribution *c, py_chare *self, PyObject *reducer)
     return r;
 }
 
+/* A callable that is neither a future nor a method of a proxy: goes along as bytes. */
+static int
+put_callable(py_state *st, contribution *c, PyObject *callable)
+{
+    const unsigned char zeros[8] = { 0 };
+    PyObject *bytes = PyObject_CallOneArg(st->pack_callback, callable);
+    Py_ssize_t n = bytes ? PyBytes_GET_SIZE(bytes) : 0;
+    int r = -1;
+
+    if (bytes) {
+        c->h.ncallable = (uint32_t)n;
+        r = py_enc_raw(c->e, PyBytes_AS_STRING(bytes), (size_t)n) ||
+            py_enc_raw(c->e, zeros, padded((size_t)n) - (size_t)n) ? -1 : 0;
+    }
+    Py_XDECREF(bytes);
+    return r;
+}
+
+/* callable: what is to be called at the root if cb is nothing, or NULL. */
 static int
 contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback *cb,
-           c4_section section, bool deposit)
+           PyObject *callable, c4_section section, bool deposit)
 {
     py_state *st = self->cls->st;
     contribution c = { .h = { .op = (uint8_t)builtin_op(reducer), .section = section,
@@ -404,6 +510,8 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
         return -1;
     c.data = Py_NewRef(data);
     r = py_enc_raw(c.e, &c.h, sizeof(c.h));
+    if (r == 0 && callable)
+        r = put_callable(st, &c, callable);
     if (r == 0 && c.h.op == OP_GATHER)
         r = put_gather(st, &c, self);
     else if (r == 0 && c.h.op == OP_CUSTOM)
@@ -427,11 +535,11 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
 /* The same, as time that the running method spent sending. */
 static int
 send_contribution(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback *cb,
-                  c4_section section, bool deposit)
+                  PyObject *callable, c4_section section, bool deposit)
 {
     c4_pe *pe = self->cls->st->pe;
     uint64_t stamp = c4_send_begin(pe);
-    int r = contribute(self, data, reducer, cb, section, deposit);
+    int r = contribute(self, data, reducer, cb, callable, section, deposit);
 
     if (stamp)
         c4_send_end(pe, stamp);
@@ -442,14 +550,16 @@ PyObject *
 py_reduce(py_chare *self, PyObject *callback, PyObject *data, PyObject *reducer,
           c4_section section)
 {
-    c4_callback cb;
+    py_state *st = self->cls->st;
+    bool plain = Py_TYPE(callback) != st->future_type && Py_TYPE(callback) != st->bound_type;
+    c4_callback cb = { .kind = C4_CB_NONE };
 
     if (!PyCallable_Check(callback)) {
         PyErr_SetString(PyExc_AssertionError, "the callback of a reduction must be callable");
         return NULL;
     }
-    if (py_callback(self->cls->st, callback, &cb) ||
-        send_contribution(self, data, reducer, &cb, section, false))
+    if ((!plain && py_callback(st, callback, &cb)) ||
+        send_contribution(self, data, reducer, &cb, plain ? callback : NULL, section, false))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -484,7 +594,7 @@ py_allreduce(py_chare *self, PyObject *data, PyObject *reducer, c4_section secti
         return NULL;
     entry_of = section ? Py_BuildValue("(IO)", section, f) : Py_NewRef((PyObject *)f);
     if (!entry_of || PyList_Append(self->deposits, entry_of) ||
-        send_contribution(self, data, reducer, &cb, section, true))
+        send_contribution(self, data, reducer, &cb, NULL, section, true))
         Py_CLEAR(f);
     Py_XDECREF(entry_of);
     return (PyObject *)f;
@@ -536,25 +646,66 @@ py_reducer_deposit(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_
 
 /* ---- The runtime's side ------------------------------------------------------------------------ */
 
-static c4_err
-mismatch(c4_pe *pe)
+/* A contribution in words: "sum of float64 (3,)". */
+static void
+describe(const void *data, char *out, size_t cap)
 {
-    return c4_fail(pe, C4_EUSER, "the members of a collection contributed to the same reduction "
-                   "with different reducers, types or shapes");
+    static const char *const types[] = {
+        "?bool", "bint8", "Buint8", "hint16", "Huint16", "iint32", "Iuint32", "lint64", "Luint64",
+        "qint64", "Quint64", "ffloat32", "dfloat64", "glongdouble"
+    };
+    const char *p = data, *type = "";
+    size_t n, shape;
+    head h;
+
+    memcpy(&h, p, sizeof(h));
+    if (h.kind != KIND_NUMBERS) {
+        snprintf(out, cap, h.kind == KIND_GATHER ? "gather" : "%.*s of objects",
+                 (int)h.nname, p + after_callable(&h));
+        return;
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (types[i][0] == h.type)
+            type = types[i] + 1;
+    n = (size_t)snprintf(out, cap, "%s of %s", op_names[h.op], type);
+    for (unsigned i = 0; i < h.ndim && n < cap; i++) {
+        memcpy(&shape, p + body(&h) + i * sizeof(shape), sizeof(shape));
+        n += (size_t)snprintf(out + n, cap - n, "%s%zu", i ? "x" : " array of size ", shape);
+    }
+}
+
+/* The program's mistake: the job ends with status 1. */
+static c4_err
+mismatch(c4_pe *pe, const c4_buf *acc, const void *data)
+{
+    py_state *st = c4_user(pe);
+    char one[200], other[200];
+
+    describe(acc->data, one, sizeof(one));
+    describe(data, other, sizeof(other));
+    PyErr_Format(st->error, "contributions to the same reduction do not fit together: %s, and %s. "
+                 "All members must use the same reducer with data of the same type and shape",
+                 one, other);
+    py_uncaught(st, NULL, NULL);
+    return C4_OK;
 }
 
 static c4_err
 merge_numbers(c4_pe *pe, c4_buf *acc, const head *h, const void *data, size_t len)
 {
+    size_t nshape = h->ndim * sizeof(Py_ssize_t), to, from = body(h);
     head a;
-    size_t before = sizeof(a) + h->ndim * sizeof(Py_ssize_t);
 
     memcpy(&a, acc->data, sizeof(a));
-    if (memcmp(&a, h, sizeof(a)) || acc->len != len || len < before + h->nbytes ||
-        memcmp(acc->data + sizeof(a), (const char *)data + sizeof(a), before - sizeof(a)))
-        return mismatch(pe);
-    fold_of(h->type)((enum op)h->op, acc->data + before, (const char *)data + before,
-                     h->nbytes);
+    to = body(&a);
+    a.ncallable = h->ncallable;             /* the first one is called */
+    if (memcmp(&a, h, sizeof(a)) ||
+        memcmp(acc->data + to, (const char *)data + from, nshape))
+        return mismatch(pe, acc, data);
+    if (acc->len < to + nshape + h->nbytes || len < from + nshape + h->nbytes)
+        return c4_fail(pe, C4_EFORMAT, "malformed contribution to a reduction");
+    fold_of(h->type)((enum op)h->op, acc->data + to + nshape,
+                     (const char *)data + from + nshape, h->nbytes);
     return C4_OK;
 }
 
@@ -576,20 +727,20 @@ merge(c4_pe *pe, c4_buf *acc, const void *data, size_t len)
     if (acc->len == 0)
         return c4_buf_add(acc, data, len);
     if (a.kind != h.kind || a.op != h.op || a.nname != h.nname)
-        return mismatch(pe);
+        return mismatch(pe, acc, data);
     if (h.kind == KIND_NUMBERS)
         return merge_numbers(pe, acc, &h, data, len);
-    if (h.nname && memcmp(acc->data + sizeof(h), (const char *)data + sizeof(h), h.nname))
-        return mismatch(pe);
-    return c4_buf_add(acc, (const char *)data + sizeof(h) + padded(h.nname),
-                      len - sizeof(h) - padded(h.nname));
+    if (h.nname && memcmp(acc->data + after_callable(&a), (const char *)data + after_callable(&h),
+                          h.nname))
+        return mismatch(pe, acc, data);
+    return c4_buf_add(acc, (const char *)data + body(&h), len - body(&h));
 }
 
 /* The records of a GATHER or OBJECTS buffer, decoded. */
 static PyObject *
 decode_records(py_state *st, const c4_buf *acc, const head *h)
 {
-    size_t at = sizeof(*h) + padded(h->nname);
+    size_t at = body(h);
     PyObject *list = PyList_New(0);
 
     while (list && acc->len - at >= sizeof(record)) {
@@ -613,7 +764,8 @@ apply(py_state *st, const c4_buf *acc, const head *h, bool final)
 {
     PyObject *list = decode_records(st, acc, h), *r = NULL, *name;
 
-    name = list ? PyUnicode_FromStringAndSize((const char *)acc->data + sizeof(*h), h->nname)
+    name = list ? PyUnicode_FromStringAndSize((const char *)acc->data + after_callable(h),
+                                              h->nname)
                 : NULL;
     if (name)
         r = PyObject_CallFunctionObjArgs(st->reducer_apply, name, list,
@@ -660,7 +812,7 @@ combine(c4_pe *pe, c4_buf *acc)
     memcpy(&h, acc->data, sizeof(h));
     if (acc->len < sizeof(h) || h.kind != KIND_OBJECTS)
         return C4_OK;
-    keep = sizeof(h) + padded(h.nname);
+    keep = body(&h);
     memcpy(&r, acc->data + keep, sizeof(r));
     if (acc->len == keep + sizeof(r) + padded(r.nbytes))
         return C4_OK;                       /* one contribution is its own result */
@@ -689,7 +841,7 @@ number_of(const head *h, const unsigned char *p)
     union { int8_t b; uint8_t B; int16_t h; uint16_t H; int32_t i; uint32_t I; int64_t q;
             uint64_t Q; float f; double d; long double g; } v;
 
-    memcpy(&v, p, py_nd_itemsize(h->type) ? py_nd_itemsize(h->type) : h->nbytes);
+    memcpy(&v, p, item_size(h->type));
     switch (h->type) {
     case '?': return PyLong_FromLong(v.B != 0);
     case 'b': return PyLong_FromLong(v.b);
@@ -709,14 +861,12 @@ number_of(const head *h, const unsigned char *p)
 static PyObject *
 numbers_result(py_state *st, const c4_buf *acc, const head *h)
 {
-    const unsigned char *shape = acc->data + sizeof(*h);
+    const unsigned char *shape = acc->data + body(h);
     const unsigned char *items = shape + h->ndim * sizeof(Py_ssize_t);
-    size_t item = h->type == '?' ? 1 : py_nd_itemsize(h->type);
+    size_t item = item_size(h->type);
     PyObject *bytes, *dims, *r = NULL;
     Py_ssize_t n[32];
 
-    if (item == 0)
-        item = 8;
     if (h->nbytes == item)
         return number_of(h, items);
     memcpy(n, shape, h->ndim * sizeof(*n));
@@ -755,23 +905,26 @@ by_index(const void *a, const void *b)
 static c4_err
 sort_records(c4_buf *acc)
 {
-    size_t n = 0, k = 0, at;
+    size_t n = 0, k = 0, at, first;
     struct place *places;
     c4_buf sorted = { NULL, 0, 0 };
     record r;
     c4_err err;
+    head h;
 
-    for (at = sizeof(head); at + sizeof(r) <= acc->len; at += sizeof(r) + padded(r.nbytes), n++)
+    memcpy(&h, acc->data, sizeof(h));
+    first = body(&h);
+    for (at = first; at + sizeof(r) <= acc->len; at += sizeof(r) + padded(r.nbytes), n++)
         memcpy(&r, acc->data + at, sizeof(r));
     places = PyMem_Malloc((n ? n : 1) * sizeof(*places));
     if (!places)
         return C4_ENOMEM;
-    for (at = sizeof(head); k < n; at += sizeof(r) + padded(r.nbytes), k++) {
+    for (at = first; k < n; at += sizeof(r) + padded(r.nbytes), k++) {
         memcpy(&r, acc->data + at, sizeof(r));
         places[k] = (struct place){ r.coll, r.index, at };
     }
     qsort(places, n, sizeof(*places), by_index);
-    err = c4_buf_add(&sorted, acc->data, sizeof(head));
+    err = c4_buf_add(&sorted, acc->data, first);
     for (k = 0; k < n && !err; k++) {
         memcpy(&r, acc->data + places[k].at, sizeof(r));
         err = c4_buf_add(&sorted, acc->data + places[k].at, sizeof(r) + padded(r.nbytes));
@@ -786,38 +939,66 @@ sort_records(c4_buf *acc)
     return C4_OK;
 }
 
+/* At the root: the callable that came along is called, from the loop. */
+static c4_err
+call_callable(py_state *st, const c4_buf *acc, const head *h, PyObject *value)
+{
+    PyObject *r = PyObject_CallFunction(st->call_back, value ? "y#O" : "y#",
+                                        acc->data + sizeof(*h), (Py_ssize_t)h->ncallable, value);
+
+    if (!r)
+        return user_error(st);
+    Py_DECREF(r);
+    return C4_OK;
+}
+
+/* The value; NULL without an exception: none is delivered. */
+static PyObject *
+value_of(py_state *st, const c4_buf *acc, const head *h)
+{
+    switch ((enum kind)h->kind) {
+    case KIND_NOP: return h->section ? Py_NewRef(Py_None) : NULL;
+    case KIND_NUMBERS: return numbers_result(st, acc, h);
+    case KIND_GATHER: return decode_records(st, acc, h);
+    case KIND_OBJECTS: return apply(st, acc, h, true);
+    }
+    return NULL;
+}
+
 static c4_err
 finish(c4_pe *pe, c4_buf *acc)
 {
     py_state *st = c4_user(pe);
-    PyObject *value = NULL, *args[2] = { NULL, NULL };
+    PyObject *args[2] = { NULL, NULL };
     c4_err err = C4_OK;
-    py_enc *e;
+    py_enc *e = NULL;
     head h;
 
     if (acc->len < sizeof(h))
         return C4_OK;
     memcpy(&h, acc->data, sizeof(h));
-    if (h.kind == KIND_NOP && !h.section) {
-        acc->len = 0;                       /* no argument; None for sections */
-        return C4_OK;
-    }
     if (h.kind == KIND_GATHER && (err = sort_records(acc)))
         return err;
-    value = h.kind == KIND_NOP ? Py_NewRef(Py_None)
-          : h.kind == KIND_NUMBERS ? numbers_result(st, acc, &h)
-          : h.kind == KIND_GATHER ? decode_records(st, acc, &h) : apply(st, acc, &h, true);
-    args[0] = value;
-    args[1] = value ? PyLong_FromUnsignedLong(h.section) : NULL;
-    e = args[1] ? py_enc_begin(st) : NULL;
-    if (e && py_enc_args(e, args, h.deposit ? 2 : 1, NULL) == 0)
-        err = replace(acc, e, 0);
-    else
-        err = user_error(st);
+    args[0] = value_of(st, acc, &h);
+    if (!args[0] && PyErr_Occurred())
+        return user_error(st);
+    if (h.ncallable) {
+        err = call_callable(st, acc, &h, args[0]);
+        acc->len = 0;
+    } else if (!args[0]) {
+        acc->len = 0;                       /* no argument */
+    } else {
+        args[1] = PyLong_FromUnsignedLong(h.section);
+        e = args[1] ? py_enc_begin(st) : NULL;
+        if (e && py_enc_args(e, args, h.deposit ? 2 : 1, NULL) == 0)
+            err = replace(acc, e, 0);
+        else
+            err = user_error(st);
+    }
     if (e)
         py_enc_end(e);
     Py_XDECREF(args[1]);
-    Py_XDECREF(value);
+    Py_XDECREF(args[0]);
     return err;
 }
 

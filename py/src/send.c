@@ -112,6 +112,36 @@ bad_index(py_proxy *p)
     return NULL;
 }
 
+static bool
+takes(const py_method *m, Py_ssize_t n)
+{
+    return n >= m->min_args && (n <= m->max_args || m->max_args == UINT16_MAX);
+}
+
+/* As Python says it where the method is called, but without self. */
+static PyObject *
+wrong_count(const py_method *m, Py_ssize_t n)
+{
+    PyObject *names;
+
+    if (n < m->min_args) {
+        names = PyTuple_GetSlice(m->params, n, m->min_args);
+        if (names)
+            PyErr_Format(PyExc_TypeError, "%s.%U() missing %zd required positional argument%s: %R",
+                         m->cls->short_name, m->name, m->min_args - n,
+                         m->min_args - n == 1 ? "" : "s", names);
+        Py_XDECREF(names);
+    } else if (m->min_args == m->max_args) {
+        PyErr_Format(PyExc_TypeError, "%s.%U() takes %d positional argument%s but %zd %s given",
+                     m->cls->short_name, m->name, m->max_args, m->max_args == 1 ? "" : "s", n,
+                     n == 1 ? "was" : "were");
+    } else {
+        PyErr_Format(PyExc_TypeError, "%s.%U() takes from %d to %d positional arguments but %zd "
+                     "were given", m->cls->short_name, m->name, m->min_args, m->max_args, n);
+    }
+    return NULL;
+}
+
 /* By reference to an element of this PE: C4_EREMOTE if it is not one. */
 static c4_err
 send_here(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_future done)
@@ -127,7 +157,13 @@ send_here(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_fut
         return C4_ENOMEM;
     for (Py_ssize_t i = 0; i < n; i++)
         PyTuple_SET_ITEM(ref, i, Py_NewRef(args[i]));
+    if (st->checks && py_check_sent(st, m, ref)) {
+        Py_DECREF(ref);
+        return C4_EUSER;
+    }
     err = c4_send_ref(st->pe, py_target(p), m->entry, ref, done);
+    if (err && st->checks)
+        py_check_forget(st, ref);
     if (err)
         Py_DECREF(ref);
     p->remote = err == C4_EREMOTE;
@@ -230,6 +266,10 @@ py_send(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, PyObject
             n = PyTuple_GET_SIZE(placed);
         }
     }
+    if (!takes(m, n)) {
+        Py_XDECREF(placed);
+        return wrong_count(m, n);
+    }
     if (want != WANT_NOTHING)
         r = send_wanted(p, m, args, n, want);
     else if (send_args(p, m, args, n, 0, want) == 0)
@@ -327,8 +367,12 @@ encode_args(py_class *cls, PyObject *sequence)
 {
     py_enc_what what = { cls->short_name, "__init__" };
     PyObject *fast = PySequence_Fast(sequence, "args must be a sequence");
-    py_enc *e = fast ? py_enc_begin(cls->st) : NULL;
+    py_enc *e = NULL;
 
+    if (fast && !takes(cls->init, PySequence_Fast_GET_SIZE(fast)))
+        wrong_count(cls->init, PySequence_Fast_GET_SIZE(fast));
+    else if (fast)
+        e = py_enc_begin(cls->st);
     if (e && py_enc_args(e, PySequence_Fast_ITEMS(fast), PySequence_Fast_GET_SIZE(fast), &what)) {
         py_enc_end(e);
         e = NULL;
