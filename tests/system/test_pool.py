@@ -50,6 +50,7 @@ def test_program_under_stress(program):
     (('fibonacci.py', '15'), 'fibonacci(15) = 610'),
     (('nqueens.py', '8', '3'), 'queens on a board of 8 x 8: 92'),
     (('nqueens.py', '6', '6'), 'queens on a board of 6 x 6: 4'),
+    (('parameter_server.py',), 'the line is 3.00 x + -1.00'),
 ])
 def test_example(program, text, npes):
     r = job(npes, os.path.join(EXAMPLES, program[0]), *program[1:])
