@@ -1,10 +1,11 @@
 """Errors: where they came from, and how they travel."""
 
+import difflib
 import os
 import pickle
 import sys
 import traceback
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from . import _c4
 
@@ -45,6 +46,24 @@ def _place(class_name: Optional[str], method: Optional[str], index: Any) -> str:
     return where
 
 
+def _hint(exc: BaseException) -> str:
+    """What to do about a mistake that many make: " (...)", or nothing."""
+    obj, name = getattr(exc, "obj", None), getattr(exc, "name", None)
+    if not isinstance(exc, AttributeError) or not isinstance(obj, _c4.Proxy) or not name:
+        return ""
+    methods = [m for m in vars(type(obj)) if not m.startswith("_")]
+    close = difflib.get_close_matches(name, methods, 1)
+    if name in ("reduce", "contribute", "allreduce", "wait", "AtSync"):
+        return f" (the chare itself calls it: self.{name}(...))"
+    if name in ("migrate", "setMigratable"):
+        return " (only elements of arrays can migrate)"
+    if close:
+        return f" (did you mean {close[0]}?)"
+    return f" (proxies have the methods of the class and no attributes: {', '.join(methods)})"
+
+
+_told: List[str] = []  # what this PE has said of uncaught exceptions
+
 # An interactive session: told of what nobody catches, and the job goes on.
 session: Optional[Callable[[BaseException, str], None]] = None
 
@@ -55,7 +74,7 @@ def session_text(exc: BaseException, place: str) -> str:
     parts = []
     if isinstance(remote, tuple) and len(remote) == 2:
         parts += [_banner(remote[0]), str(remote[1]).rstrip()]
-    parts.append(_text(exc).rstrip())
+    parts.append(_text(exc).rstrip() + _hint(exc))
     return "\n".join(parts + [place] * bool(place))
 
 
@@ -64,17 +83,18 @@ def print_uncaught(before: int, exc: BaseException, class_name: Optional[str],
     """Shows an exception that nobody will catch.
 
     A mistake mostly hits all PEs at once: the first shows everything, the next
-    few (before: how many have done so) a line, the others nothing.  True if the
-    job goes on.
+    few (before: how many times that was so) a line, the others nothing.  True if
+    the job goes on.
     """
     place = _place(class_name, method, index)
     if session is not None:
         session(exc, place)
         return True
-    summary = f"PE {_c4.mype()}: {_line(exc)}" + (f" {place}" if place else "")
+    summary = f"PE {_c4.mype()}: {_line(exc)}" + (f" {place}" if place else "") + _hint(exc)
     sys.stdout.flush()
+    _told.append(summary)
     if before:
-        if before < 8:
+        if before < 8 and len(_told) == 1:
             sys.stderr.write(summary + "\n")
         return False
     lines = []
@@ -101,6 +121,26 @@ def print_waiting(greenlet: Any, class_name: Optional[str], method: Optional[str
         who += f" of element {index}"
     place = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
     sys.stderr.write(f"c4: PE {_c4.mype()}: {who} ({place}) waits for {what}\n")
+
+
+def print_held() -> None:
+    """Shows what @when holds back on this PE."""
+    import gc
+    lines = []
+    for chare in gc.get_objects():
+        if not isinstance(chare, _c4.ChareBase):
+            continue
+        for method, condition, n in chare._c4_held:
+            index = getattr(chare, "thisIndex", None)
+            who = f"{type(chare).__name__}.{method}" + (f" of element {index}" * (index is not None))
+            lines.append(f"c4: PE {_c4.mype()}: {who}: @when({condition!r}) holds back {n} "
+                         f"message{'s' * (n > 1)}\n")
+    sys.stderr.writelines(lines[:_MOST_HELD])
+    if len(lines) > _MOST_HELD:
+        sys.stderr.write(f"c4: PE {_c4.mype()}: ... and {len(lines) - _MOST_HELD} more of these\n")
+
+
+_MOST_HELD = 20
 
 
 def format_remote(exc: BaseException) -> None:

@@ -87,7 +87,9 @@ def _check(chare_type: Any, kind: int, word: str) -> None:
     if not inspect.isclass(chare_type) or not issubclass(chare_type, Chare):
         raise Charm4PyError(f"Only subclasses of Chare can be member of {word}")
     if kind not in _registered.get(chare_type, ()):
-        raise Charm4PyError(f"{chare_type} not registered for use in {word}s")
+        raise Charm4PyError(f"{chare_type} not registered for use in {word}s" + (
+            "" if chare_type in _registered else ": decorate it with @register, or give its "
+            "module to charm.start(modules=[...])"))
 
 
 def _create_chare(chare_type: type, args: Sequence[Any] = [], onPE: int = -1) -> Any:
@@ -184,9 +186,16 @@ def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
         f"entry method {cls.__name__}.{name} cannot have a parameter called 'ret'"
     cond = getattr(raw, "_c4_when", None)
     if cond is not None:
-        cond = parse_cond_str(cond, raw.__module__, {p: i for i, p in enumerate(params)})
+        cond = _condition(cls, raw, cond, params)
     return (name, raw, params, raw.__defaults__, bool(getattr(raw, "_c4_coro", False)),
             bool(code.co_flags & inspect.CO_VARARGS), cond, action)
+
+
+def _condition(cls: type, func: FunctionType, text: str, params: Sequence[str]) -> Any:
+    try:
+        return parse_cond_str(text, func.__module__, {p: i for i, p in enumerate(params)})
+    except SyntaxError as exc:
+        raise SyntaxError(f"@when({text!r}) of {cls.__name__}.{func.__name__}: {exc.msg}") from None
 
 
 def _is_entry(cls: type, name: str) -> bool:

@@ -98,17 +98,17 @@ class CharmRemote(Chare):
 
     def updateGlobals(self, global_dict: Dict[str, Any], module_name: str = "__main__") -> None:
         """Sets these global variables of a module, which must be imported there."""
-        sys.modules[module_name].__dict__.update(global_dict)
+        _globals_of(module_name).update(global_dict)
 
     def eval(self, expression: str, module_name: str = "__main__") -> Any:
         """Value of an expression, with the globals of a module; see options.remote_exec."""
         _check_remote_exec()
-        return eval(expression, sys.modules[module_name].__dict__)
+        return eval(expression, _globals_of(module_name))
 
     def exec(self, code: str, module_name: str = "__main__") -> None:
         """Runs code with the globals of a module; see options.remote_exec."""
         _check_remote_exec()
-        exec(code, sys.modules[module_name].__dict__)
+        exec(code, _globals_of(module_name))
 
     def rexec(self, code: str, module_name: str = "__main__") -> None:
         """The same as exec()."""
@@ -168,6 +168,12 @@ class CharmRemote(Chare):
             charm.register(cls)
 
 
+def _globals_of(module_name: str) -> Dict[str, Any]:
+    if module_name not in sys.modules:
+        raise KeyError(f"module {module_name!r} is not imported on PE {charm.myPe()}")
+    return sys.modules[module_name].__dict__
+
+
 def _check_remote_exec() -> None:
     if charm.options.remote_exec is not True:
         raise Charm4PyError("Remote code execution is disabled. "
@@ -177,6 +183,24 @@ def _check_remote_exec() -> None:
 def _no_ccs(self: Any, *args: Any) -> None:
     """Answers a client of the job: there is no client-server interface here."""
     raise Charm4PyError("CCS, the client-server interface, is out of scope of c4")
+
+
+class _NotYet:
+    """Stands for charm.thisProxy until there is one."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Charm4PyError(_NOT_STARTED)
+
+    def __getitem__(self, index: Any) -> Any:
+        raise Charm4PyError(_NOT_STARTED)
+
+    def __bool__(self) -> bool:
+        return False
+
+
+_NOT_STARTED = "charm was not started: this works only in what charm.start() runs"
 
 
 class Charm:
@@ -199,7 +223,7 @@ class Charm:
         self.options = _default_options()
         self.reducers = reduction.Reducer
         self.lib = CharmLib()
-        self.thisProxy: Any = None
+        self.thisProxy: Any = _NotYet()
         self.started = False
         self._main_name = ""
         self._main_at_start: Dict[str, Any] = {}
@@ -234,8 +258,7 @@ class Charm:
         self._main_at_start = dict(vars(sys.modules["__main__"]))
         self._main_name = ".".join(getattr(entry, name, "?") for name in ("__module__", "__qualname__"))
         args = self._init(["++idle-timeout", shell.IDLE_S] if interactive else [])
-        self._register_all(entry, classes, modules)
-        if self.myPe() == 0:
+        if self._can_register(entry, classes, modules) and self.myPe() == 0:
             self._start_main(entry, args)
         _end(_c4.run())
 
@@ -260,6 +283,14 @@ class Charm:
         if self.myPe() == 0 and not options.quiet:
             _tell_start(options)
         return args
+
+    def _can_register(self, *args: Any) -> bool:
+        """False if that failed, and ended the job."""
+        try:
+            self._register_all(*args)
+        except BaseException as exc:  # modules are imported: user code runs
+            return bool(_c4.uncaught(exc))
+        return True
 
     def _register_all(self, entry: Any, classes: Sequence[type], modules: Sequence[str]) -> None:
         is_class = inspect.isclass(entry)
@@ -353,6 +384,8 @@ class Charm:
         root_pe must be the first of pes.  A PE has at most bfactor children.  The same
         arguments give the same tree on all PEs.
         """
+        if pes is None:
+            checkCharmStarted()
         nodes = list(range(self.numPes())) if pes is None else list(pes)
         if pes is None:
             nodes.remove(root_pe)
@@ -626,7 +659,7 @@ def register(cls: type) -> type:
 def checkCharmStarted() -> None:
     """Raises Charm4PyError unless charm runs."""
     if _c4.mype() < 0:
-        raise Charm4PyError("charm was not started")
+        raise Charm4PyError(_NOT_STARTED)
 
 
 def check_started_at_exit() -> None:
@@ -651,7 +684,7 @@ charm = Charm()
 _c4.configure(
     error=Charm4PyError, not_threaded=NotThreadedError, dumps=pickle.dumps, loads=pickle.loads,
     explain_pickle=_errors.explain_pickle, print_uncaught=_errors.print_uncaught,
-    print_waiting=_errors.print_waiting,
+    print_waiting=_errors.print_waiting, print_held=_errors.print_held,
     format_remote=_errors.format_remote, portable=_errors.portable,
     collect_readonlies=_collect_readonlies, apply_start=_apply_start,
     get_state=chare.get_state, set_state=chare.set_state, reducer_apply=reduction.apply,

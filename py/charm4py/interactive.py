@@ -54,7 +54,7 @@ def prepare_pe() -> None:
 def _report(exc: BaseException, place: str) -> None:
     """Tells the console of an exception that nobody will catch."""
     text = _errors.session_text(exc, place)
-    if charm.thisProxy is None or charm.myPe() == 0:
+    if not charm.thisProxy or charm.myPe() == 0:
         tell_error(charm.myPe(), text)
     else:
         charm.thisProxy[0]._tell_error(charm.myPe(), text)

@@ -289,6 +289,8 @@ int py_when_admit(py_state *st, py_method *m, py_chare *obj, c4_call *call,
                   PyObject *const *argv, Py_ssize_t n);
 /* After a method of obj ran: @when messages and self.wait() conditions. */
 int py_flush_waiting(py_state *st, py_chare *obj);
+/* [(method, condition, number of messages)] of what is held back. */
+PyObject *py_when_held(py_chare *obj);
 /* For migration. */
 PyObject *py_when_state(py_chare *obj);
 int py_when_restore(py_chare *obj, PyObject *state);
@@ -490,7 +492,8 @@ struct py_state {
     PyObject *dumps, *loads;                /* pickle */
     PyObject *explain_pickle, *print_uncaught, *format_remote, *collect_readonlies,
              *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
-             *to_array, *check_sent, *check_delivered, *pack_callback, *call_back, *when_test, *portable, *print_waiting;
+             *to_array, *when_test, *portable, *print_waiting,
+             *print_held, *check_sent, *check_delivered, *pack_callback, *call_back;
     PyObject *checks;                       /* +checkLocal: arguments -> what they were; or NULL */
     PyObject *kw_buffer_callback, *kw_buffers;
     PyObject *deque;                        /* collections.deque, when first needed */

@@ -175,6 +175,14 @@ chare_who(PyObject *self, void *unused)
     return Py_BuildValue("(IK)", o->who.coll, (unsigned long long)o->who.idx);
 }
 
+/* [(method, condition, number of messages)]: what @when holds back, for lists of who waits */
+static PyObject *
+chare_held(PyObject *self, void *unused)
+{
+    (void)unused;
+    return py_when_held((py_chare *)self);
+}
+
 static PyObject *
 chare_numthreads(PyObject *self, void *unused)
 {
@@ -363,6 +371,7 @@ static PyMemberDef chare_members[] = {
 static PyGetSetDef chare_getset[] = {
     { "migratable", chare_migratable, NULL, "May the balancer move this element? See setMigratable().", NULL },
     { "_c4_who", chare_who, NULL, NULL, NULL },
+    { "_c4_held", chare_held, NULL, NULL, NULL },
     { "_numthreads", chare_numthreads, NULL, "Number of coroutines of this chare that have not ended.", NULL },
     { NULL, NULL, NULL, NULL, NULL }
 };

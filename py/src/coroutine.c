@@ -588,6 +588,8 @@ waited_for(py_state *st, const py_worker *w)
 void
 py_co_print_waiting(py_state *st)
 {
+    PyObject *held;
+
     for (py_worker *w = st->all; w; w = w->all_next) {
         PyObject *what, *r = NULL;
 
@@ -605,4 +607,8 @@ py_co_print_waiting(py_state *st)
         Py_XDECREF(r);
         Py_XDECREF(what);
     }
+    held = PyObject_CallNoArgs(st->print_held);
+    if (!held)
+        PyErr_WriteUnraisable(NULL);
+    Py_XDECREF(held);
 }

@@ -676,13 +676,16 @@ py_proc_num(c4_pe *pe, void *self, const c4_index *index)
     t = py_index_tuple(index->at, index->n);
     if (t)
         r = PyObject_CallMethod((PyObject *)s->obj, "procNum", "(O)", t);
-    Py_XDECREF(t);
-    if (r)
+    if (r) {
         n = PyLong_AsLong(r);
-    Py_XDECREF(r);
-    if (!PyErr_Occurred() && (n < 0 || n >= (long)c4_npes(pe)))
-        PyErr_Format(PyExc_ValueError, "%s.procNum() returned %ld: not a PE",
-                     s->obj->cls->short_name, n);
+        if (PyErr_Occurred() || n < 0 || n >= (long)c4_npes(pe)) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_ValueError, "%s.procNum(%R) returned %R: not a PE",
+                         s->obj->cls->short_name, t, r);
+        }
+        Py_DECREF(r);
+    }
+    Py_XDECREF(t);
     if (PyErr_Occurred()) {
         py_uncaught(st, NULL, s->obj);
         return 0;

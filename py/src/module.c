@@ -29,7 +29,7 @@ py_not_a_pe(py_state *st)
 {
     if (!st->pe)
         PyErr_SetString(st->error, st->started ? "this process is a child of a PE: it cannot "
-                        "use charm" : "charm was not started");
+                        "use charm" : "charm was not started: this works only in what charm.start() runs");
     else
         PyErr_SetString(st->error, "charm can only be used from the PE's main thread; other "
                         "threads may only send to a Future");
@@ -268,6 +268,14 @@ mod_abort(PyObject *mod, PyObject *arg)
     if (!text || py_need_pe(st))
         return NULL;
     c4_abort(st->pe, "%s", text);
+}
+
+/* uncaught(exception) -> does the job go on?  Else it ends. */
+static PyObject *
+mod_uncaught(PyObject *mod, PyObject *exc)
+{
+    PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
+    return PyBool_FromLong(py_uncaught(state_of(mod), NULL, NULL));
 }
 
 /* coroutine(func, args, is_main): runs func(*args) as a coroutine. */
@@ -555,8 +563,9 @@ static const helper helpers[] = {
     HELPER(error), HELPER(not_threaded), HELPER(dumps), HELPER(loads), HELPER(explain_pickle),
     HELPER(print_uncaught), HELPER(format_remote), HELPER(portable), HELPER(collect_readonlies),
     HELPER(apply_start), HELPER(get_state), HELPER(set_state), HELPER(reducer_apply),
-    HELPER(reducer_prepare), HELPER(to_array), HELPER(pack_callback), HELPER(check_sent), HELPER(check_delivered), HELPER(call_back), HELPER(when_test),
-    HELPER(print_waiting),
+    HELPER(reducer_prepare), HELPER(to_array), HELPER(when_test),
+    HELPER(print_waiting), HELPER(print_held), HELPER(check_sent), HELPER(check_delivered),
+    HELPER(pack_callback), HELPER(call_back),
 };
 enum { NHELPERS = sizeof(helpers) / sizeof(helpers[0]) };
 
@@ -639,6 +648,7 @@ static PyMethodDef module_methods[] = {
     { "after_fork", mod_after_fork, METH_NOARGS, NULL },
     { "exit", mod_exit, METH_O, NULL },
     { "abort", mod_abort, METH_O, NULL },
+    { "uncaught", mod_uncaught, METH_O, NULL },
     { "coroutine", mod_coroutine, METH_VARARGS, NULL },
     { "shell", mod_shell, METH_NOARGS, NULL },
     { "mype", mod_mype, METH_NOARGS, NULL },

@@ -213,6 +213,44 @@ py_when_admit(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject
     return yes;
 }
 
+static Py_ssize_t
+queue_length(PyObject *queue)
+{
+    return PyTuple_CheckExact(queue) ? 1 : PyObject_Size(queue);
+}
+
+static Py_ssize_t
+count_held(const py_method *m, PyObject *held)
+{
+    PyObject *tag, *queue;
+    Py_ssize_t pos = 0, n = 0;
+
+    if (m->when_kind == BY_ARGUMENTS)
+        return PyList_GET_SIZE(held);
+    if (m->when_kind == BY_STATE)
+        return queue_length(held);
+    while (PyDict_Next(held, &pos, &tag, &queue))
+        n += queue_length(queue);
+    return n;
+}
+
+PyObject *
+py_when_held(py_chare *obj)
+{
+    PyObject *list = PyList_New(0), *key, *held;
+    Py_ssize_t pos = 0;
+
+    while (list && obj->waiting && PyDict_Next(obj->waiting, &pos, &key, &held)) {
+        const py_method *m = obj->cls->methods[PyLong_AsLong(key)];
+        PyObject *one = Py_BuildValue("(OOn)", m->name, m->when, count_held(m, held));
+
+        if (!one || PyList_Append(list, one))
+            Py_CLEAR(list);
+        Py_XDECREF(one);
+    }
+    return list;
+}
+
 /* ---- Going on ----------------------------------------------------------------------- */
 
 /* Who may go on first, so far. */

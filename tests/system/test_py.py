@@ -248,7 +248,7 @@ class M(ArrayMap):
     def procNum(self, index): return 77
 class A(Chare): pass
 def main(args): Array(A, 4, map=Group(M))
-''', 1, ['M.procNum() returned 77']),
+''', 1, ['M.procNum((0,)) returned 77']),
     'no resumeFromSync': ('''
 class A(Chare):
     def go(self): self.AtSync()
