@@ -18,7 +18,9 @@ class Traveller(Chare):
         self.turn, self.log, self.hits = 0, [], []
         self.arrivals = 0
         self.ring = Channel(self, remote=self.thisProxy[(self.i + 1) % charm.numPes()])
-        self.back = Channel(self, remote=self.thisProxy[(self.i - 1) % charm.numPes()])
+        self.back = self.ring               # of two that meet, the first pairs with the first
+        if charm.numPes() > 2:
+            self.back = Channel(self, remote=self.thisProxy[(self.i - 1) % charm.numPes()])
 
     def migrated(self):
         # contract: 10.3
