@@ -123,11 +123,8 @@ reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is
     const struct iovec *iov;
     int niov;
 
-    if (reply_here(st, done, value)) {
-        if (call)
-            call->deferred = true;          /* answered */
+    if (reply_here(st, done, value))
         return;
-    }
     e = py_enc_begin(st);
     if (!e)
         return;
