@@ -129,7 +129,8 @@ wrong_count(const py_method *m, Py_ssize_t n)
         if (names)
             PyErr_Format(PyExc_TypeError, "%s.%U() missing %zd required positional argument%s: %R",
                          m->cls->short_name, m->name, m->min_args - n,
-                         m->min_args - n == 1 ? "" : "s", names);
+                         m->min_args - n == 1 ? "" : "s",
+                         m->min_args - n == 1 ? PyTuple_GET_ITEM(names, 0) : names);
         Py_XDECREF(names);
     } else if (m->min_args == m->max_args) {
         PyErr_Format(PyExc_TypeError, "%s.%U() takes %d positional argument%s but %zd %s given",

@@ -4,6 +4,7 @@ import atexit
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 import types
@@ -316,3 +317,22 @@ def test_stubtest_finds_nothing(tmp_path):
     done = mypy("mypy.stubtest", "--concise", "--ignore-missing-stub", "--allowlist", "allow", *modules,
                 cwd=tmp_path)
     assert done.returncode == 0, done.stdout
+
+
+# ---- The guide ---------------------------------------------------------------------------------
+
+
+def guide_names():
+    yield from public_names()
+    for cls in CLASSES:
+        yield from (name for name in vars(cls) if not name.startswith("_"))
+    for thing in (charm, charm.options, charm.options.interactive, charm4py.Reducer):
+        yield from (name for name in vars(thing) if not name.startswith("_"))
+
+
+def test_guide_has_every_name():
+    with open(os.path.join(SOURCE, "..", "..", "doc", "guide.md")) as f:
+        text = f.read()
+    known = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", text))))
+    internal = {"message", "args", "procNum"}
+    assert sorted(set(guide_names()) - known - internal) == []
