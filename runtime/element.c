@@ -530,8 +530,12 @@ c4_self(const c4_pe *pe)
 static c4i_elem *
 local_elem(c4_pe *pe, c4_chare chare)
 {
-    c4i_coll *c = c4i_coll_find(pe, chare.coll);
+    c4i_elem *e = pe->ctx.elem;             /* mostly it asks for itself */
+    c4i_coll *c;
 
+    if (e && e->key == chare.idx && e->coll->id == chare.coll)
+        return e;
+    c = c4i_coll_find(pe, chare.coll);
     return c ? c4i_elem_find(c, chare.idx) : NULL;
 }
 

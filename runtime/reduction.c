@@ -62,6 +62,8 @@ parts_get(c4i_parts *p, uint64_t r)
 {
     size_t i;
 
+    if (p->n && p->at[p->first].r == r)     /* the usual case */
+        return &p->at[p->first];
     parts_room(p);
     i = parts_place(p, r);
     if (i < p->first + p->n && p->at[i].r == r)

@@ -190,48 +190,76 @@ chare_numthreads(PyObject *self, void *unused)
     return PyLong_FromUnsignedLong(((py_chare *)self)->ncoros);
 }
 
+/* Arguments that are given by position are taken as they are, all else costs a
+ * tuple and a dict: out[0] ... have the names in `names`, `least` of them are needed. */
+static int
+parse(PyObject *const *args, Py_ssize_t n, PyObject *kwnames, int least, const char *format,
+      char **names, PyObject **out)
+{
+    PyObject *t, *kw = NULL;
+    int r = -1;
+
+    if (!kwnames && n >= least && n <= 4 && names[n ? n - 1 : 0]) {
+        for (Py_ssize_t i = 0; i < n; i++)
+            out[i] = args[i];
+        return 0;
+    }
+    t = PyTuple_New(n);
+    for (Py_ssize_t i = 0; t && i < n; i++)
+        PyTuple_SET_ITEM(t, i, Py_NewRef(args[i]));
+    if (t && kwnames && !(kw = PyDict_New()))
+        Py_CLEAR(t);
+    for (Py_ssize_t i = 0; t && kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
+        if (PyDict_SetItem(kw, PyTuple_GET_ITEM(kwnames, i), args[n + i]))
+            Py_CLEAR(t);
+    if (t && PyArg_ParseTupleAndKeywords(t, kw, format, names, &out[0], &out[1], &out[2],
+                                         &out[3]))
+        r = 0;
+    Py_XDECREF(t);                          /* the caller's references keep the arguments */
+    Py_XDECREF(kw);
+    return r;
+}
+
 static PyObject *
-chare_reduce(PyObject *self, PyObject *args, PyObject *kw)
+chare_reduce(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
     static char *names[] = { "callback", "data", "reducer", "section", NULL };
-    PyObject *callback, *data = Py_None, *reducer = Py_None, *section = Py_None;
+    PyObject *a[4] = { NULL, Py_None, Py_None, Py_None };
     c4_section id;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "O|OOO", names, &callback, &data, &reducer,
-                                     &section))
+    if (parse(args, n, kwnames, 1, "O|OOO:reduce", names, a))
         return NULL;
-    if (!element(self) || py_section_arg((py_chare *)self, section, &id))
+    if (!element(self) || py_section_arg((py_chare *)self, a[3], &id))
         return NULL;
-    return py_reduce((py_chare *)self, callback, data, reducer, id);
+    return py_reduce((py_chare *)self, a[0], a[1], a[2], id);
 }
 
 static PyObject *
-chare_contribute(PyObject *self, PyObject *args, PyObject *kw)
+chare_contribute(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
     static char *names[] = { "data", "reducer", "callback", "section", NULL };
-    PyObject *callback, *data, *reducer, *section = Py_None;
+    PyObject *a[4] = { NULL, NULL, NULL, Py_None };
     c4_section id;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "OOO|O", names, &data, &reducer, &callback,
-                                     &section))
+    if (parse(args, n, kwnames, 3, "OOO|O:contribute", names, a))
         return NULL;
-    if (!element(self) || py_section_arg((py_chare *)self, section, &id))
+    if (!element(self) || py_section_arg((py_chare *)self, a[3], &id))
         return NULL;
-    return py_reduce((py_chare *)self, callback, data, reducer, id);
+    return py_reduce((py_chare *)self, a[2], a[0], a[1], id);
 }
 
 static PyObject *
-chare_allreduce(PyObject *self, PyObject *args, PyObject *kw)
+chare_allreduce(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
     static char *names[] = { "data", "reducer", "section", NULL };
-    PyObject *data = Py_None, *reducer = Py_None, *section = Py_None;
+    PyObject *a[4] = { Py_None, Py_None, Py_None, NULL };
     c4_section id;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "|OOO", names, &data, &reducer, &section))
+    if (parse(args, n, kwnames, 0, "|OOO:allreduce", names, a))
         return NULL;
-    if (!element(self) || py_section_arg((py_chare *)self, section, &id))
+    if (!element(self) || py_section_arg((py_chare *)self, a[2], &id))
         return NULL;
-    return py_allreduce((py_chare *)self, data, reducer, id);
+    return py_allreduce((py_chare *)self, a[0], a[1], id);
 }
 
 static int
@@ -428,11 +456,11 @@ static PyMethodDef chare_methods[] = {
     { "migrate", chare_migrate, METH_O, migrate_doc },
     { "migrated", chare_default_hook, METH_NOARGS, migrated_doc },
     { "setMigratable", chare_set_migratable, METH_O, set_migratable_doc },
-    { "reduce", (PyCFunction)(void (*)(void))chare_reduce, METH_VARARGS | METH_KEYWORDS,
+    { "reduce", (PyCFunction)(void (*)(void))chare_reduce, METH_FASTCALL | METH_KEYWORDS,
       reduce_doc },
-    { "contribute", (PyCFunction)(void (*)(void))chare_contribute, METH_VARARGS | METH_KEYWORDS,
+    { "contribute", (PyCFunction)(void (*)(void))chare_contribute, METH_FASTCALL | METH_KEYWORDS,
       contribute_doc },
-    { "allreduce", (PyCFunction)(void (*)(void))chare_allreduce, METH_VARARGS | METH_KEYWORDS,
+    { "allreduce", (PyCFunction)(void (*)(void))chare_allreduce, METH_FASTCALL | METH_KEYWORDS,
       allreduce_doc },
     { "_wait", chare_wait, METH_O, NULL },
     { "__flush_wait_queues__", chare_flush, METH_NOARGS, flush_doc },

@@ -159,7 +159,6 @@ item_size(char type)
 
 typedef struct contribution {
     head       h;
-    Py_ssize_t shape[32];
     py_enc    *e;                           /* all after the head */
     PyObject  *data;                        /* owned; after preprocessing */
 } contribution;
@@ -422,19 +421,43 @@ put_array(py_state *st, contribution *c)
     return r;
 }
 
+/* A single number: sets h, writes its bytes to item and returns how many; 0: it is
+ * something else, -1: error. */
+static int
+put_scalar(head *h, PyObject *data, unsigned char item[8])
+{
+    char type = scalar_type(data);
+    long long i;
+    double f;
+
+    if (!type)
+        return 0;
+    if (!suits(type, (enum op)h->op))
+        return no_reducer();
+    h->kind = KIND_NUMBERS;
+    h->type = type;
+    h->nbytes = type == '?' ? 1 : 8;
+    item[0] = data == Py_True;
+    if (type == 'd') {
+        f = PyFloat_AS_DOUBLE(data);
+        memcpy(item, &f, sizeof(f));
+    } else if (type != '?') {
+        i = PyLong_AsLongLong(data);
+        if (i == -1 && PyErr_Occurred())
+            return -1;
+        memcpy(item, &i, sizeof(i));
+    }
+    return (int)h->nbytes;
+}
+
 static int
 put_builtin(py_state *st, contribution *c)
 {
-    char type = scalar_type(c->data);
+    unsigned char item[8];
+    int n = put_scalar(&c->h, c->data, item);
 
-    if (type) {
-        if (!suits(type, (enum op)c->h.op))
-            return no_reducer();
-        c->h.kind = KIND_NUMBERS;
-        c->h.type = type;
-        c->h.nbytes = type == '?' ? 1 : 8;
-        return put_item(c->e, type, c->data);
-    }
+    if (n)
+        return n < 0 ? -1 : py_enc_raw(c->e, item, (size_t)n);
     if (PyList_CheckExact(c->data) || PyTuple_CheckExact(c->data))
         return put_list(st, c);
     return put_array(st, c);
@@ -472,6 +495,26 @@ put_custom(py_state *st, contribution *c, py_chare *self, PyObject *reducer)
     return r;
 }
 
+/* What most contributions are: they need no encoder. */
+typedef struct number {
+    head          h;
+    unsigned char item[8];
+} number;
+
+static int
+hand_over(py_chare *self, c4_section section, const void *flat, size_t n, const c4_callback *cb)
+{
+    py_state *st = self->cls->st;
+    bool whole = !section || section == self->who.coll;     /* a group on some PEs */
+    c4_err err = whole ? c4_reduce_for(st->pe, self->who, st->reducer, flat, n, cb)
+                       : c4_reduce_section_for(st->pe, self->who, section, st->reducer, flat, n,
+                                               cb);
+
+    if (err)
+        py_raise(st, err);
+    return err ? -1 : 0;
+}
+
 /* A callable that is neither a future nor a method of a proxy: goes along as bytes. */
 static int
 put_callable(py_state *st, contribution *c, PyObject *callable)
@@ -496,15 +539,20 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
            PyObject *callable, c4_section section, bool deposit)
 {
     py_state *st = self->cls->st;
-    contribution c = { .h = { .op = (uint8_t)builtin_op(reducer), .section = section,
-                              .deposit = section && deposit } };
-    bool whole = !section || section == self->who.coll;     /* a group on some PEs */
-    unsigned char *flat;
-    c4_err err = C4_ENOMEM;
+    number one = { .h = { .op = (uint8_t)builtin_op(reducer), .section = section,
+                          .deposit = section && deposit } };
+    contribution c;
     int r = 0;
 
-    if (whole && c.h.op != OP_NOP)
-        c.h.section = 0;                    /* as if it had not been named */
+    if (section == self->who.coll && one.h.op != OP_NOP)
+        one.h.section = 0;                  /* as if it had not been named */
+    if (!callable && one.h.op == OP_NOP)
+        return hand_over(self, section, &one, sizeof(one.h), cb);
+    if (!callable && one.h.op <= OP_XOR)
+        r = put_scalar(&one.h, data, one.item);
+    if (r)
+        return r < 0 ? -1 : hand_over(self, section, &one, sizeof(one.h) + (size_t)r, cb);
+    c.h = one.h;
     c.e = py_enc_begin(st);
     if (!c.e)
         return -1;
@@ -512,24 +560,16 @@ contribute(py_chare *self, PyObject *data, PyObject *reducer, const c4_callback 
     r = py_enc_raw(c.e, &c.h, sizeof(c.h));
     if (r == 0 && callable)
         r = put_callable(st, &c, callable);
-    if (r == 0 && c.h.op == OP_GATHER)
-        r = put_gather(st, &c, self);
-    else if (r == 0 && c.h.op == OP_CUSTOM)
-        r = put_custom(st, &c, self, reducer);
-    else if (r == 0 && c.h.op != OP_NOP)
-        r = put_builtin(st, &c);
+    if (r == 0)
+        r = c.h.op == OP_NOP ? 0 : c.h.op == OP_GATHER ? put_gather(st, &c, self)
+          : c.h.op == OP_CUSTOM ? put_custom(st, &c, self, reducer) : put_builtin(st, &c);
     if (r == 0) {
-        flat = c.e->buf;                    /* nothing is outside of it */
-        memcpy(flat, &c.h, sizeof(c.h));
-        err = whole ? c4_reduce_for(st->pe, self->who, st->reducer, flat, c.e->len, cb)
-                    : c4_reduce_section_for(st->pe, self->who, section, st->reducer, flat,
-                                            c.e->len, cb);
-        if (err)
-            py_raise(st, err);
+        memcpy(c.e->buf, &c.h, sizeof(c.h));        /* nothing is outside of it */
+        r = hand_over(self, section, c.e->buf, c.e->len, cb);
     }
     Py_DECREF(c.data);
     py_enc_end(c.e);
-    return r || err ? -1 : 0;
+    return r ? -1 : 0;
 }
 
 /* The same, as time that the running method spent sending. */
@@ -717,6 +757,12 @@ merge(c4_pe *pe, c4_buf *acc, const void *data, size_t len)
     if (len < sizeof(h))
         return c4_fail(pe, C4_EFORMAT, "malformed contribution to a reduction");
     memcpy(&h, data, sizeof(h));
+    if (acc->len == len && len == sizeof(number) && h.kind == KIND_NUMBERS && !h.ndim &&
+        h.nbytes == sizeof(int64_t) && memcmp(acc->data, data, sizeof(h)) == 0) {
+        fold_of(h.type)((enum op)h.op, acc->data + sizeof(h), (const char *)data + sizeof(h),
+                        sizeof(int64_t));
+        return C4_OK;
+    }
     if (acc->len >= sizeof(a)) {
         memcpy(&a, acc->data, sizeof(a));
         if (h.kind == KIND_NOP)
