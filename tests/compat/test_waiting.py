@@ -42,7 +42,7 @@ class Cell(Chare):
     ('a.tag(1)', ["AttributeError: 'Cell' object has no attribute 'missing'", 'in __main__.Cell.tag']),
     ('a.args(0)', ['ZeroDivisionError', 'in __main__.Cell.args']),
     ('a.unhashable([])', ["TypeError: unhashable type: 'list'", 'in __main__.Cell.unhashable']),
-    ('a.tag()', ["tag() missing 1 required positional argument: 'n'"]),
+    ('a.tag()', ['missing 1 required positional argument']),
     ('a.until()', ["AttributeError: 'Cell' object has no attribute 'missing'", 'in __main__.Cell.until']),
 ])
 def test_condition_fails(call, texts, tmp_path):
