@@ -70,6 +70,28 @@ missing_arg(py_method *m, Py_ssize_t i, PyObject *const *values, PyObject *kwnam
     return NULL;
 }
 
+/* A keyword that names no parameter, or one that was given by position: raises. */
+static void
+bad_keyword(const py_method *m, Py_ssize_t n, PyObject *kwnames)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        Py_ssize_t at = m->params ? PySequence_Index(m->params, name) : -1;
+        bool ours = PyUnicode_CompareWithASCIIString(name, "ret") == 0 ||
+                    PyUnicode_CompareWithASCIIString(name, "awaitable") == 0;
+
+        PyErr_Clear();                      /* the index of what is not there */
+        if (ours || at >= n)
+            continue;
+        PyErr_Format(PyExc_TypeError, at < 0 ? "%s.%U() got an unexpected keyword argument %R"
+                     : "%s.%U() got multiple values for argument %R",
+                     m->cls->short_name, m->name, name);
+        return;
+    }
+    PyErr_Format(PyExc_TypeError, "%s.%U() got an unexpected keyword argument",
+                 m->cls->short_name, m->name);
+}
+
 /* All arguments by position: a tuple. */
 static PyObject *
 place_keywords(py_method *m, PyObject *const *args, Py_ssize_t n, PyObject *kwnames,
@@ -87,8 +109,7 @@ place_keywords(py_method *m, PyObject *const *args, Py_ssize_t n, PyObject *kwna
             PyTuple_SET_ITEM(t, i, Py_NewRef(v));
     }
     if (t && used < others) {
-        PyErr_Format(PyExc_TypeError, "%s.%U() got an unexpected or repeated keyword argument",
-                     m->cls->short_name, m->name);
+        bad_keyword(m, n, kwnames);
         Py_CLEAR(t);
     }
     return t;

@@ -55,6 +55,7 @@ A_CLASS = """
 class A(Chare):
     y = 1
     def go(self, *args): pass
+    def take(self, n, key=None): pass
     @property
     def prop(self): return 3
 """
@@ -79,12 +80,16 @@ def ends(tmp_path, npes, source, *says, code=True):
 @pytest.mark.parametrize("call, says", [
     ("Group(A).goo()", ["no attribute 'goo'", "(did you mean go?)"]),
     ("Array(A, 2)[0].nothing()", ["no attribute 'nothing'", "(proxies have the methods of the class and no "
-                                  "attributes: go, migrate, setMigratable)"]),
-    ("Chare(A).y", ["no attribute 'y'", "no attributes: go"]),
+                                  "attributes: go, migrate, setMigratable, take)"]),
+    ("Chare(A).y", ["no attribute 'y'", "no attributes: go, migrate"]),
     ("Group(A).prop", ["no attribute 'prop'"]),
     ("Group(A).reduce(Future())", ["(the chare itself calls it: self.reduce(...))"]),
     ("Array(A, 2).wait('True')", ["(the chare itself calls it: self.wait(...))"]),
     ("Group(A)[0].migrate(0)", ["(only elements of arrays can migrate)"]),
+    ("Group(A).take(1, m=2)", ["TypeError: A.take() got an unexpected keyword argument 'm'"]),
+    ("Group(A).take(1, n=2, awaitable=True)", ["TypeError: A.take() got multiple values for argument 'n'"]),
+    ("Group(A).take()", ["TypeError: A.take() missing 1 required positional argument: 'n'"]),
+    ("Group(A).take(key=1)", ["AssertionError: Value not found for parameter 'n' of entry method A.take"]),
     ("charm.wait([3])", ["TypeError: can only wait for Futures and Channels, not int"]),
     ("charm.thisProxy.updateGlobals({}, 'nowhere')", ["KeyError", "module 'nowhere' is not imported on PE "]),
     ("Chare(B)", ["Charm4PyError: ", "not registered for use in Arrays: decorate it with @register, or give "
