@@ -293,6 +293,7 @@ drain_pending(c4_pe *pe, c4_coll id)
 
 typedef struct create_head {
     uint32_t type, entries;                 /* hashes */
+    char     name[64];                      /* of the type, cut off; for errors */
     uint32_t map;
     uint8_t  kind, sparse, at_sync, pad;
     uint32_t non_pes;                       /* a list of PEs follows; 0: all */
@@ -404,6 +405,7 @@ coll_create(c4_pe *pe, const c4_type *type, create_head *h, const c4_opts *opts,
     }
     h->type = type_hash(type);
     h->entries = entries_hash(type);
+    snprintf(h->name, sizeof(h->name), "%s", type->name);
     h->map = opts->map;
     h->at_sync = opts->at_sync && h->kind == C4_KIND_ARRAY;
     h->sync_birth = h->at_sync ? c4i_sync_issue(pe, h->sparse ? 0 : product(&h->dims)) : 0;
@@ -548,18 +550,33 @@ plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
     c4i_task_add(pe, done, 0);
 }
 
+/* The number of the type here; below 0 if PEs differ in it, which ends the job. */
+static int
+type_of_new(c4_pe *pe, const c4i_wire *w, const create_head *h)
+{
+    int type_no = type_by_hash(pe, h->type);
+    uint32_t maker = w->coll % pe->npes;
+    c4_err err = C4_OK;
+
+    if (type_no < 0)
+        err = c4_fail(pe, C4_ENOENT, "chare type %.64s is registered on PE %u, which makes chares "
+                      "of it, but not on PE %u: all PEs must register the same types", h->name,
+                      maker, pe->me);
+    else if (entries_hash(pe->types[type_no]) != h->entries)
+        err = c4_fail(pe, C4_EINVAL, "chare type %s has other entry methods on PE %u than on PE %u",
+                      pe->types[type_no]->name, pe->me, maker);
+    c4i_user_error(pe, err);
+    return err ? -1 : type_no;
+}
+
 static c4i_coll *
 coll_from(c4_pe *pe, const c4i_wire *w, const create_head *h, const void *on_pes)
 {
-    int type_no = type_by_hash(pe, h->type);
+    int type_no = type_of_new(pe, w, h);
     c4i_coll *c;
 
     if (type_no < 0)
-        c4_abort(pe, "PE %u creates a collection of a chare type that is not registered on PE %u",
-                 w->coll % pe->npes, pe->me);
-    if (entries_hash(pe->types[type_no]) != h->entries)
-        c4_abort(pe, "chare type %s has other entry methods on PE %u than on PE %u",
-                 pe->types[type_no]->name, pe->me, w->coll % pe->npes);
+        return NULL;
     c = coll_new(pe, w->coll, (uint16_t)type_no, h->kind);
     c->dims = h->dims;
     c->sparse = h->sparse;
@@ -631,6 +648,8 @@ c4i_on_create(c4_pe *pe, c4i_msg *m)
         c4i_post_data(pe, c4i_tree_kid(pe, m->w.coll % pe->npes, i), &w, m->data, m->len);
     }
     c = coll_from(pe, &m->w, &h, (const char *)m->data + sizeof(h));
+    if (!c)
+        return;
     c->args_len = m->len - head;
     c->args = c4i_alloc(c->args_len);
     memcpy(c->args, (const char *)m->data + head, c->args_len);

@@ -475,6 +475,9 @@ class Charm:
 
         It may be a function, a Future or a method of a proxy.
         """
+        if not callable(callable_obj):
+            raise TypeError("scheduleCallableAfter() takes a function, a Future or a proxy's "
+                            f"method, not {type(callable_obj).__name__}")
         _c4.after(secs, callable_obj, tuple(args))
 
     # ---- later steps

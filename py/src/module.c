@@ -415,7 +415,7 @@ timer_fired(c4_pe *pe, void *arg)
 static uint64_t
 to_ns(double secs)
 {
-    return secs <= 0 ? 0 : secs > 1e9 ? (uint64_t)1e18 : (uint64_t)(secs * 1e9);
+    return !(secs > 0) ? 0 : secs > 1e9 ? (uint64_t)1e18 : (uint64_t)(secs * 1e9);
 }
 
 static PyObject *

@@ -383,15 +383,26 @@ create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe
     return (PyObject *)p;
 }
 
-/* Makes sequence into arguments and encodes them. */
+/* An array that begins empty: its elements come with arguments of their own. */
+static bool
+begins_empty(int kind, const c4_index *dims)
+{
+    for (int i = 0; kind == PY_KIND_ARRAY && i < dims->n; i++)
+        if (dims->at[i] == 0)
+            return true;
+    return false;
+}
+
+/* Makes sequence into the arguments of a constructor (of none that is called
+ * now, if !called) and encodes them. */
 static py_enc *
-encode_args(py_class *cls, PyObject *sequence)
+encode_args(py_class *cls, PyObject *sequence, bool called)
 {
     py_enc_what what = { cls->short_name, "__init__" };
     PyObject *fast = PySequence_Fast(sequence, "args must be a sequence");
     py_enc *e = NULL;
 
-    if (fast && !takes(cls->init, PySequence_Fast_GET_SIZE(fast)))
+    if (fast && called && !takes(cls->init, PySequence_Fast_GET_SIZE(fast)))
         wrong_count(cls->init, PySequence_Fast_GET_SIZE(fast));
     else if (fast)
         e = py_enc_begin(cls->st);
@@ -466,7 +477,7 @@ py_create(PyObject *mod, PyObject *args, PyObject *kw)
         return NULL;
     }
     opts.at_sync = at_sync;
-    e = encode_args(cls, ctor_args);
+    e = encode_args(cls, ctor_args, !begins_empty(kind, &dims));
     if (!e)
         return NULL;
     opts.args = flatten(e, &heap, &opts.len);
@@ -501,7 +512,7 @@ py_insert(PyObject *self, PyObject *args, PyObject *kw)
         PyErr_SetString(PyExc_AssertionError, "Invalid index dimensions passed to ckInsert");
         return NULL;
     }
-    e = encode_args(p->cls, ctor_args);
+    e = encode_args(p->cls, ctor_args, true);
     if (!e)
         return NULL;
     opts.at_sync = at_sync;

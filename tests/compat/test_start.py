@@ -269,6 +269,24 @@ def test_error_before_the_start_is_told_once(program, text, error):
     assert done.stdout.count("top") == (error != "SyntaxError")
 
 
+@pytest.mark.parametrize("npes", [2, 4])
+@pytest.mark.parametrize("kind", ["Group(Local)", "Array(Local, 5)"])
+def test_class_that_other_pes_do_not_know(program, npes, kind):
+    text = f"""
+from charm4py import charm, Chare, Group, Array
+def main(args):
+    class Local(Chare):
+        pass
+    charm.register(Local)
+    {kind}
+"""
+    done = run(["charmrun", f"+p{{npes}}".format(npes=npes), program(text), "++quiet"])
+    assert done.returncode == 1
+    told = re.findall(r"chare type __main__.main.<locals>.Local is registered on PE 0, which makes chares of "
+                      r"it, but not on PE \d: all PEs must register the same types", done.stderr)
+    assert told and "c4_abort" not in done.stderr, done.stderr
+
+
 # ---- Output and ends -----------------------------------------------------------------------------
 
 

@@ -223,6 +223,7 @@ def after():
     f = Future()
     charm.scheduleCallableAfter(s[charm.numPes() - 1].send, 0.01, [f, -1])
     assert f.get() == -1
+    assert raises(TypeError, 'not int', charm.scheduleCallableAfter, 3, 0.01)
     # contract: 3.4.11
     many = Future(1000)
     for i in range(1000):
