@@ -137,6 +137,19 @@ ctor_head_get(c4_pe *pe, const c4i_msg *m, ctor_head *h)
         c4_abort(pe, "malformed message: insertion");
 }
 
+/* Why there cannot be an element of this index: there is one, or was. */
+static c4_err
+refuse(c4_pe *pe, const c4i_coll *c, const c4i_loc *loc, const c4_index *index, const char *text)
+{
+    if (loc->pe == C4I_GONE)
+        return c4_fail(pe, C4_EEXIST, "element (%s) of %s was destroyed: its index cannot be used "
+                       "again", text, c->type->name);
+    if (loc->elem && loc->elem->index.n && !same_index(&loc->elem->index, index))
+        return c4_fail(pe, C4_EEXIST, "indexes of an array clash: (%s) has the key of another "
+                       "element", text);
+    return c4_fail(pe, C4_EEXIST, "element (%s) of %s is inserted twice", text, c->type->name);
+}
+
 /* At the home: the element gets its record, and its place. */
 void
 c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
@@ -156,12 +169,9 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     loc = c4i_table_find(&c->table, m->w.elem);
     if (loc && loc->ep) {
         index_text(&h.index, text, sizeof(text));
-        if (loc->pe == C4I_GONE)
-            c4_abort(pe, "element (%s) of %s was destroyed: its index cannot be used again", text,
-                     c->type->name);
-        if (loc->elem && loc->elem->index.n && !same_index(&loc->elem->index, &h.index))
-            c4_abort(pe, "indexes of an array clash: (%s) has the key of another element", text);
-        c4_abort(pe, "element (%s) of %s is inserted twice", text, c->type->name);
+        c4i_user_error(pe, refuse(pe, c, loc, &h.index, text));
+        pe->processed++;
+        return;
     }
     to = h.on_pe >= 0 ? (uint32_t)h.on_pe : pe->me;
     m->w.kind = C4I_CTOR;
