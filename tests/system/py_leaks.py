@@ -71,7 +71,7 @@ def features(a):
             pass
 
     def cycle():
-        # contract: 6.3.4
+        # contract: 6.15
         f = a[1].fail(ret=True)             # its exception knows this frame, and so f
         try:
             f.get()

@@ -290,7 +290,7 @@ b = Chare(Bad, onPE=charm.numPes() - 1)
 
 @pytest.mark.parametrize('npes', [1, 2, 4])
 def test_errors_do_not_end_the_session(npes):
-    # contract: 14.12
+    # contract: 14.12 8.6.10
     status, out, err = shell(npes, BAD + """1/0
 1 +
 b.wrong()

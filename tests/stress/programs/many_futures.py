@@ -1,4 +1,5 @@
 """100,000 futures at a time: of calls, of one's own, completed in any order."""
+# contract: 6.16
 # PEs: 1 2 4 8
 import random
 
