@@ -332,16 +332,22 @@ create_coll(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe,
     return c4_chare_new(pe, &cls->type, on_pe, opts, out);
 }
 
+/* An array that begins empty: its elements come with arguments of their own. */
+static bool
+begins_empty(int kind, const c4_index *dims)
+{
+    for (int i = 0; kind == PY_KIND_ARRAY && i < dims->n; i++)
+        if (dims->at[i] == 0)
+            return true;
+    return false;
+}
+
 /* Is there something that charm.awaitCreation() can wait for?  Maps are made at
  * once, and an array without elements may stay so. */
 static bool
 can_be_awaited(const py_class *cls, enum py_kind kind, const c4_index *dims)
 {
-    if (kind == PY_KIND_ARRAY)
-        for (int i = 0; i < dims->n; i++)
-            if (dims->at[i] == 0)
-                return false;
-    return !cls->is_map && py_co_can(cls->st);
+    return !cls->is_map && !begins_empty(kind, dims) && py_co_can(cls->st);
 }
 
 static PyObject *
@@ -381,16 +387,6 @@ create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe
         p->key = who.idx;
     }
     return (PyObject *)p;
-}
-
-/* An array that begins empty: its elements come with arguments of their own. */
-static bool
-begins_empty(int kind, const c4_index *dims)
-{
-    for (int i = 0; kind == PY_KIND_ARRAY && i < dims->n; i++)
-        if (dims->at[i] == 0)
-            return true;
-    return false;
 }
 
 /* Makes sequence into the arguments of a constructor (of none that is called
