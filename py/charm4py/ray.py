@@ -233,27 +233,21 @@ def wait(futures: Sequence[Future], num_returns: int = 1, timeout: Optional[floa
     futures = [_check(future) for future in futures]
     if not 0 < num_returns <= len(futures):
         raise ValueError(f"num_returns is {num_returns}, of {len(futures)} futures")
-    pending = [store.local(future) for future in futures]
+    local = [store.local(future) for future in futures]
     timer = []
     if timeout is not None:
         timer.append(Future())
         charm.scheduleCallableAfter(timer[0], timeout)
-    missing = num_returns
-    while missing > 0:
-        left = [one for one in pending if not _c4.readiness(one)[0]]
-        missing -= len(pending) - len(left)
-        pending = left
-        if timer and timer[0].ready():
+    elif num_returns == len(futures):
+        charm.wait(local)
+    while True:
+        state = list(map(_c4.readiness, local))
+        ready = [(stamp, i) for i, (is_ready, stamp) in enumerate(state) if is_ready]
+        if len(ready) >= num_returns or timer and timer[0].ready():
             break
-        if missing > 0:
-            _c4.wait_any(pending + timer)
-    return _divide(futures, num_returns)
-
-
-def _divide(futures: List[Future], n: int) -> Tuple[List[Future], List[Future]]:
-    """The n that were ready first, and the others in their order."""
-    state = [_c4.readiness(store.local(future)) for future in futures]
-    ready = sorted((stamp, i) for i, (is_ready, stamp) in enumerate(state) if is_ready)[:n]
-    chosen = {i for _, i in ready}
-    return ([futures[i] for _, i in ready],
-            [future for i, future in enumerate(futures) if i not in chosen])
+        _c4.wait_any([one for one, (is_ready, _) in zip(local, state) if not is_ready] + timer)
+    chosen = [i for _, i in sorted(ready)[:num_returns]]
+    rest = list(futures)
+    for i in sorted(chosen, reverse=True):
+        del rest[i]
+    return [futures[i] for i in chosen], rest
