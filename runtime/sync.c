@@ -195,7 +195,7 @@ c4_at_sync_for(c4_pe *pe, c4_chare who)
     c4i_lb_object o;
 
     if (!e || !e->at_sync)
-        return c4_fail(pe, C4_ESTATE, "AtSync is for elements of arrays created to use it");
+        return c4_fail(pe, C4_ESTATE, "AtSync is for elements of arrays created to use it (useAtSync)");
     if (e->waiting)
         return c4_fail(pe, C4_ESTATE, "AtSync called again before the element was resumed");
     if (e->move_to == C4I_GONE)

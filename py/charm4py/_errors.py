@@ -3,6 +3,7 @@
 import difflib
 import os
 import pickle
+import re
 import sys
 import traceback
 from typing import Any, Callable, List, Optional, Tuple
@@ -219,6 +220,15 @@ def _culprit(o: Any, depth: int = 0) -> str:
     return ""
 
 
+_STATE = "(state of a migrating chare)"  # as in src/dispatch.c
+
+
+def _attribute(path: str) -> str:
+    """What of a chare cannot be pickled, from the path in its state: "self.x[1]"."""
+    name = re.match(r"\[0\]\['(\w+)'\]", path)
+    return f"self.{name[1]}{path[name.end():]}" if name else "its state" + path
+
+
 def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Optional[str],
                    method: Optional[str]) -> None:
     """Raises exc's error again, saying which argument of which call it was.
@@ -231,6 +241,9 @@ def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Option
     for i, arg in enumerate(args):
         if _can_pickle(arg):
             continue
+        if method == _STATE:
+            text = f"{class_name} cannot migrate: {_attribute(_culprit(arg))}: {exc}"
+            raise (type(exc) if pickles_own else pickle.PicklingError)(text) from None
         of = f" of {class_name}.{method}" if class_name and method else ""
         where = (f"argument {i + 1}" + (" " if _culprit(arg) else "") + _culprit(arg))
         text = f"{where}{of} cannot be sent to another PE: {exc}"

@@ -365,8 +365,9 @@ invoke(c4_pe *pe, void *self, unsigned entry, c4_call *call)
     m = find_method(s->obj->cls, entry);
     if (!m) {
         PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%s'",
-                     s->obj->cls->short_name,
-                     entry == C4_ENTRY_RESUME ? "resumeFromSync" : "entry method");
+                     s->obj->cls->short_name, entry == C4_ENTRY_RESUME
+                     ? "resumeFromSync': AtSync() was called, so the class must define 'resumeFromSync(self)"
+                     : "entry method");
         py_uncaught(st, NULL, s->obj);
         return C4_OK;
     }

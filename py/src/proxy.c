@@ -650,6 +650,10 @@ proxy_local(PyObject *self, PyObject *unused)
     (void)unused;
     if (py_need_pe(st))
         return NULL;
+    if (p->kind == PY_KIND_ARRAY && !p->elem) {
+        PyErr_SetString(PyExc_TypeError, "ckLocal() is of one element of an array: proxy[index].ckLocal()");
+        return NULL;
+    }
     if (p->kind == PY_KIND_GROUP && !p->elem)
         who.idx = c4_mype(st->pe);
     s = p->bad ? NULL : c4_local(st->pe, who);
@@ -694,7 +698,8 @@ PyDoc_STRVAR(local_branch_doc,
 PyDoc_STRVAR(local_doc,
 "ckLocal($self, /)\n--\n\n"
 "The chare itself if it is on this PE now, else None.\n\n"
-"Of a group's proxy: its member here.  It may migrate later: do not keep it.");
+"Of a group's proxy: its member here.  It may migrate later: do not keep it.\n"
+"TypeError for a whole array.");
 
 PyDoc_STRVAR(insert_doc,
 "ckInsert($self, /, index, args=[], onPE=-1, useAtSync=False)\n--\n\n"

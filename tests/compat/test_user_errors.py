@@ -239,3 +239,70 @@ def test_exit_while_coroutines_wait_is_silent(tmp_path, npes):
     source = DEADLOCK.replace("    s[5].never()\n", "")[:-len("Future().get()\n")] + "charm.sleep(0.05)\n    charm.exit(7)\n"
     job = run(npes, write(tmp_path, source))
     assert (job.status, job.out, job.err) == (7, "", "")
+
+
+# ---- Elements that cannot do what is asked -------------------------------------------------
+
+
+@pytest.mark.parametrize("npes", [2, 4])
+def test_state_that_cannot_be_pickled(tmp_path, npes):
+    job = run(npes, write(tmp_path, """
+import threading
+class A(Chare):
+    def fill(self): self.x = {'a': [threading.Lock()]}
+def main(args):
+    a = Array(A, 4)
+    a.fill(awaitable=True).get()
+    a[0].migrate(charm.numPes() - 1)
+    charm.waitQD()
+"""))
+    assert job.status == 1
+    job.says("PE 0: TypeError: A cannot migrate: self.x['a'][0]: cannot pickle '_thread.lock' object in "
+             "__main__.A, element (0,)")
+
+
+@pytest.mark.parametrize("npes", NPES)
+def test_at_sync_of_a_class_that_cannot_resume(tmp_path, npes):
+    ends(tmp_path, npes, """
+class A(Chare):
+    def go(self): self.AtSync()
+def main(args): Array(A, 8, useAtSync=True).go()
+""", "AttributeError: 'A' object has no attribute 'resumeFromSync': AtSync() was called, so the class must "
+         "define 'resumeFromSync(self)' in __main__.A, element (", code=False)
+
+
+@pytest.mark.parametrize("npes", NPES)
+def test_at_sync_of_an_array_that_does_not(tmp_path, npes):
+    ends(tmp_path, npes, """
+class A(Chare):
+    def go(self): self.AtSync()
+def main(args): Array(A, 8).go()
+""", "AtSync is for elements of arrays created to use it (useAtSync)")
+
+
+@pytest.mark.parametrize("npes", NPES)
+def test_local_chare(tmp_path, npes):
+    job = run(npes, write(tmp_path, """
+class A(Chare):
+    def same(self):
+        one = self.thisProxy[self.thisIndex].ckLocal()
+        return one is self
+def main(args):
+    group, array = Group(A), Array(A, 8)
+    one, far = Chare(A, onPE=0), Chare(A, onPE=charm.numPes() - 1)
+    charm.awaitCreation(group, array, one, far)
+    assert all(group.same(ret=True).get()) and all(array.same(ret=True).get())
+    assert group.ckLocal() is group[0].ckLocal() is group.ckLocalBranch() is not None
+    assert isinstance(one.ckLocal(), A) and isinstance(array[0].ckLocal(), A)
+    if charm.numPes() > 1:
+        assert group[1].ckLocal() is far.ckLocal() is array[7].ckLocal() is None
+    for whole in (array, array[0:2]):
+        try:
+            whole.ckLocal()
+        except TypeError as exc:
+            assert 'proxy[index].ckLocal()' in str(exc)
+        else:
+            raise Exception('no error')
+    charm.exit(5)
+"""))
+    assert (job.status, job.err) == (5, ""), job.err
