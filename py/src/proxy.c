@@ -923,7 +923,7 @@ static Py_hash_t
 bound_hash(PyObject *self)
 {
     py_bound *b = (py_bound *)self;
-    Py_hash_t h = proxy_hash((PyObject *)b->self) * 31 + b->method->entry;
+    Py_hash_t h = (Py_hash_t)((Py_uhash_t)proxy_hash((PyObject *)b->self) * 31 + b->method->entry);
 
     return h == -1 ? -2 : h;
 }

@@ -63,7 +63,7 @@ body(const head *h)
 /* ---- Folding numbers --------------------------------------------------------------- */
 
 /* Contributions may lie at any address: hence types of alignment 1. */
-#define FOLD(name, ctype) \
+#define FOLD(name, ctype, wide) \
     typedef ctype __attribute__((aligned(1), may_alias)) name##_any; \
     static void \
     fold_##name(enum op op, void *acc, const void *in, size_t nbytes) \
@@ -74,11 +74,11 @@ body(const head *h)
         switch (op) { \
         case OP_SUM: \
             for (size_t i = 0; i < n; i++) \
-                a[i] = (ctype)(a[i] + x[i]); \
+                a[i] = (ctype)((wide)a[i] + (wide)x[i]); \
             break; \
         case OP_PRODUCT: \
             for (size_t i = 0; i < n; i++) \
-                a[i] = (ctype)(a[i] * x[i]); \
+                a[i] = (ctype)((wide)a[i] * (wide)x[i]); \
             break; \
         case OP_MAX: \
             for (size_t i = 0; i < n; i++) \
@@ -92,17 +92,17 @@ body(const head *h)
     }
 
 /* Sums of signed integers wrap: they are added as unsigned ones. */
-FOLD(i8, int8_t)
-FOLD(u8, uint8_t)
-FOLD(i16, int16_t)
-FOLD(u16, uint16_t)
-FOLD(i32, int32_t)
-FOLD(u32, uint32_t)
-FOLD(i64, int64_t)
-FOLD(u64, uint64_t)
-FOLD(f32, float)
-FOLD(f64, double)
-FOLD(fld, long double)
+FOLD(i8, int8_t, uint32_t)
+FOLD(u8, uint8_t, uint32_t)
+FOLD(i16, int16_t, uint32_t)
+FOLD(u16, uint16_t, uint32_t)
+FOLD(i32, int32_t, uint32_t)
+FOLD(u32, uint32_t, uint32_t)
+FOLD(i64, int64_t, uint64_t)
+FOLD(u64, uint64_t, uint64_t)
+FOLD(f32, float, float)
+FOLD(f64, double, double)
+FOLD(fld, long double, long double)
 
 static void
 fold_logical(enum op op, void *acc, const void *in, size_t n)
