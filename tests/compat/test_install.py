@@ -22,6 +22,7 @@ def selftest(*args, **env):
 
 
 def test_selftest_in_the_build_tree():
+    # contract: 17.1 17.2
     done = selftest()
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr, lines[-1]) == (0, "", "all works"), done.stdout
@@ -56,6 +57,7 @@ def path_without_tools():
 
 
 def test_selftest_without_a_launcher(tmp_path):
+    # contract: 17.2
     done = selftest(PYTHONPATH=str(copy_of_the_package(tmp_path)), PATH=path_without_tools())
     assert done.returncode == 1
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]

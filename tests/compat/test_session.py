@@ -38,6 +38,7 @@ def in_order(text, parts):
 
 def test_plain_session_from_a_pipe():
     """The rest of the input goes to the shell, and exit() ends Python with its status."""
+    # contract: 17.3
     done = subprocess.run([sys.executable, "-i", "-q"], input=SESSION, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=GUARD_S)
     assert done.returncode == 3, done.stdout
@@ -59,6 +60,7 @@ def talk(fd, line, until):
 
 
 def test_plain_session_in_a_terminal(tmp_path):
+    # contract: 17.3
     pid, fd = pty.fork()
     if pid == 0:
         os.environ.update(HOME=str(tmp_path), TERM="dumb", PYTHONSTARTUP="")
@@ -109,6 +111,7 @@ asyncio.run(run("from charm4py import charm\\ncharm.start(interactive=True)"))
 
 @pytest.mark.parametrize("end, status", [("exit(3)", 3), ("", 0)])
 def test_notebook(tmp_path, end, status):
+    # contract: 17.3
     lines = SESSION.splitlines()[3:-1] + [end] * bool(end)
     (tmp_path / "kernel.py").write_text(KERNEL.format(lines=lines))
     done = subprocess.run([sys.executable, "kernel.py"], stdin=subprocess.DEVNULL, timeout=GUARD_S,

@@ -142,6 +142,7 @@ def check_class(where, node, cls):
 
 @pytest.mark.parametrize("name", STUBS)
 def test_stub_is_as_the_module(name):
+    # contract: 17.11
     mod, tree, wrong = module(name), stub(name), []
     for declared, node in declared_names(tree.body).items():
         where = f"{name}.{declared}"
@@ -188,6 +189,7 @@ def members():
 
 
 def test_everything_public_has_a_docstring():
+    # contract: 17.11
     bare = []
     for where, value in members():
         doc = getattr(value, "__doc__", None)
@@ -199,6 +201,7 @@ def test_everything_public_has_a_docstring():
 
 
 def test_every_public_function_has_a_signature():
+    # contract: 17.11
     without = []
     for where, value in members():
         if callable(value) and not inspect.isclass(value):

@@ -1,11 +1,13 @@
 """Mistakes, from the user's seat: what is printed is one story, on one PE, and says what to do;
 the job ends with status 1."""
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from jobs import GUARD_S, NPES, run, write
+from jobs import GUARD_S, NPES, Job, run, write
 
 # ---- Before charm.start() ----------------------------------------------------------------
 
@@ -43,6 +45,7 @@ print('done')
 
 
 def test_before_start():
+    # contract: 17.12
     done = subprocess.run([sys.executable, "-c", EARLY], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=GUARD_S)
     assert done.stderr == ""
@@ -96,6 +99,7 @@ def ends(tmp_path, npes, source, *says, code=True):
                   "its module to charm.start(modules=[...])"]),
 ])
 def test_call_that_cannot_work(tmp_path, npes, call, says):
+    # contract: 17.5 17.7 17.8
     ends(tmp_path, npes, f"{A_CLASS}\ndef main(args):\n    class B(Chare): pass\n    {call}\n    charm.waitQD()\n",
          *says)
 
@@ -103,6 +107,7 @@ def test_call_that_cannot_work(tmp_path, npes, call, says):
 @pytest.mark.parametrize("npes", NPES)
 @pytest.mark.parametrize("returned", ["77", "-1", "None", "'x'", "1 << 80"])
 def test_map_that_is_wrong(tmp_path, npes, returned):
+    # contract: 17.13
     ends(tmp_path, npes, A_CLASS + f"""
 class M(ArrayMap):
     def procNum(self, index): return {returned}
@@ -112,6 +117,7 @@ def main(args): Array(A, 8, map=Group(M))
 
 @pytest.mark.parametrize("npes", NPES)
 def test_condition_that_is_no_expression(tmp_path, npes):
+    # contract: 17.13 17.14
     ends(tmp_path, npes, """
 class A(Chare):
     @when('self.x = x')
@@ -122,6 +128,7 @@ def main(args): pass
 
 @pytest.mark.parametrize("npes", NPES)
 def test_module_of_start_is_missing(tmp_path, npes):
+    # contract: 17.14
     prog = write(tmp_path, "def main(args): pass\ncharm.start(main, modules=['no_such_module'])")
     job = run(npes, prog)
     assert job.status == 1
@@ -131,6 +138,7 @@ def test_module_of_start_is_missing(tmp_path, npes):
 
 @pytest.mark.parametrize("npes", [2, 4])
 def test_module_of_start_fails_on_one_pe(tmp_path, npes):
+    # contract: 17.14
     (tmp_path / "bad_on_one.py").write_text("from charm4py import charm\nassert charm.myPe() != 1, 'not here'\n")
     prog = write(tmp_path, "def main(args):\n    charm.waitQD()\ncharm.start(main, modules=['bad_on_one'])")
     job = run(npes, prog)
@@ -170,6 +178,7 @@ def main(args):
     "Channel(self, array[0]).recv()", "charm.wait([Channel(self, array[0])])",
     "list(charm.iwait([Channel(self, array[0])]))"])
 def test_suspending_in_a_plain_method(tmp_path, npes, call):
+    # contract: 17.6
     job = run(npes, write(tmp_path, SUSPEND % call))
     assert (job.status, job.err) == (0, ""), job.out + job.err
     assert job.out == ("NotThreadedError: Method 'A.probe' must be a couroutine to be able to suspend "
@@ -184,6 +193,7 @@ def test_suspending_in_a_plain_method(tmp_path, npes, call):
     ("def late(): charm.waitQD()\ndef main(args): charm.scheduleCallableAfter(late, 0)", "main, or a method"),
 ], ids=["constructor", "migrated", "timer"])
 def test_suspending_elsewhere(tmp_path, npes, source, name):
+    # contract: 17.6
     if npes == 1 and "migrated" in name:
         pytest.skip("nothing migrates")
     ends(tmp_path, npes, source, "NotThreadedError", name, "@coro")
@@ -221,6 +231,7 @@ def main(args):
 @pytest.mark.parametrize("npes", NPES)
 def test_deadlock_is_told(tmp_path, npes):
     """++idle-timeout ends it, and says what each coroutine of each PE waits for, and where."""
+    # contract: 17.9
     job = run(npes, write(tmp_path, DEADLOCK), "++idle-timeout", "0.5")
     assert job.status == 1, job.err
     for who in ("A.wait_value", "A.wait_condition", "A.wait_message", "A.wait_several"):
@@ -235,6 +246,7 @@ def test_deadlock_is_told(tmp_path, npes):
 
 @pytest.mark.parametrize("npes", NPES)
 def test_exit_while_coroutines_wait_is_silent(tmp_path, npes):
+    # contract: 17.10
     assert DEADLOCK.endswith("\n    Future().get()\n")
     source = DEADLOCK.replace("    s[5].never()\n", "")[:-len("Future().get()\n")] + "charm.sleep(0.05)\n    charm.exit(7)\n"
     job = run(npes, write(tmp_path, source))
@@ -246,6 +258,7 @@ def test_exit_while_coroutines_wait_is_silent(tmp_path, npes):
 
 @pytest.mark.parametrize("npes", [2, 4])
 def test_state_that_cannot_be_pickled(tmp_path, npes):
+    # contract: 17.13
     job = run(npes, write(tmp_path, """
 import threading
 class A(Chare):
@@ -282,6 +295,7 @@ def main(args): Array(A, 8).go()
 
 @pytest.mark.parametrize("npes", NPES)
 def test_local_chare(tmp_path, npes):
+    # contract: 17.4
     job = run(npes, write(tmp_path, """
 class A(Chare):
     def same(self):
@@ -306,3 +320,23 @@ def main(args):
     charm.exit(5)
 """))
     assert (job.status, job.err) == (5, ""), job.err
+
+
+@pytest.mark.parametrize("npes", NPES)
+def test_ctrl_backslash_lists_who_waits(tmp_path, npes):
+    # contract: 17.9
+    source = DEADLOCK[:-len("    Future().get()\n")]
+    source += "    g.tell(awaitable=True).get()\n    Future().get()\n"
+    source = source.replace("    def never(self)", "    def tell(self):\n        import os\n"
+                            "        print('pe', charm.myPe(), 'is', os.getpid())\n    def never(self)")
+    job = Job(npes, write(tmp_path, source))
+    job.pes()
+    os.kill(job.popen.pid, signal.SIGQUIT)
+    told = ""
+    while "waits for a condition 'self.n == 3'" not in told or "main (prog.py:" not in told \
+            or "holds back 1 message" not in told:
+        line = job.popen.stderr.readline()
+        assert line, told
+        told += line
+    job.popen.send_signal(signal.SIGINT)
+    assert job.end().status == 130
