@@ -298,8 +298,9 @@ class Charm:
             chare.register(entry, (MAIN,))
         for cls in classes:
             self.register(cls)
-        for name in ["__main__", *modules]:
-            for _, cls in inspect.getmembers(importlib.import_module(name), inspect.isclass):
+        spaces = [vars(importlib.import_module(name)) for name in ["__main__", *modules]]
+        for space in [*spaces, _main_of_entry(entry)]:
+            for cls in [space[name] for name in sorted(space) if inspect.isclass(space[name])]:
                 chare.check_bases(cls)
                 if issubclass(cls, Chare) and cls not in (Chare, ArrayMap):
                     self.register(cls)
@@ -577,6 +578,12 @@ def _check_entry(entry: Any) -> None:
     code = getattr(entry, "__code__", None)
     if code is not None and code.co_argcount - inspect.ismethod(entry) != 1:
         raise Charm4PyError("Main function must have one (and only one) parameter")
+
+
+def _main_of_entry(entry: Any) -> Dict[str, Any]:
+    """The program's names, where ``python3 -m cProfile`` and its like are ``__main__``."""
+    space = getattr(entry.__init__ if inspect.isclass(entry) else entry, "__globals__", {})
+    return space if space.get("__name__") == "__main__" else {}
 
 
 def _exit_status(code: Any) -> int:

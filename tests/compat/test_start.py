@@ -168,6 +168,24 @@ def test_without_launcher(program):
     assert (said["args"], said["pes"]) == ("['a']", "1")
 
 
+@pytest.mark.parametrize("runner", ["", "-m cProfile -o /dev/null", "-m trace --count -C TMP", "-m pdb -c c",
+                                    "-O", "-X dev -W error"])
+def test_run_by_tools(program, tmp_path, runner):
+    # contract: 3.1.7
+    text = """
+from charm4py import charm, Chare, Group
+class Mine(Chare):
+    def pe(self): return charm.myPe()
+def main(args):
+    print('pes', Group(Mine).pe(ret=True).get())
+    print('args', args[1:])
+    exit(3)
+"""
+    words = runner.replace("TMP", str(tmp_path / "counts")).split()
+    said = lines(run(["charmrun", "+p2", "++quiet", sys.executable, *words, program(text), "x"]), 3)
+    assert said["pes"] == "[0, 1]" and "'x'" in said["args"]
+
+
 @pytest.mark.parametrize("rank, size", [("PMI_RANK", "PMI_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
                                         ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE")])
 def test_started_by_mpirun(program, rank, size):
