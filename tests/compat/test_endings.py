@@ -225,7 +225,8 @@ def main(args):
 
 
 @pytest.mark.parametrize('call', ['Chare(A)', 'Group(A)', 'Array(A, 3)', 'Future()', 'charm.waitQD()',
-                                  'charm.exit()', 'charm.startQD(None)'])
+                                  'charm.exit()', 'charm.startQD(None)', 'charm.thisProxy.exit()',
+                                  'charm.thisProxy[0].myPe(ret=True)'])
 def test_before_start(tmp_path, call):
     # contract: 5.1.18
     path = tmp_path / 'prog.py'
