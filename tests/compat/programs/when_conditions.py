@@ -152,22 +152,23 @@ def order(a):
     assert log_of(a) == [4, 5]
 
 
-def names(a, pe):
+def names(a):
     # contract: 11.2
     a.never_of_self(1, 2)
     a.never_of_self(2, 1)
     assert log_of(a) == [(1, 2)]
     a.of_module(5)
-    charm.thisProxy[pe].updateGlobals({'gate': 10}, awaitable=True).get()
+    a.nothing(awaitable=True).get()     # it came before the broadcast
+    charm.thisProxy.updateGlobals({'gate': 10}, awaitable=True).get()
     a.of_module(7)
     a.of_module(12)
     assert log_of(a) == [5, 12]
     # contract: 11.7
-    charm.thisProxy[pe].updateGlobals({'gate': 6}, awaitable=True).get()
+    charm.thisProxy.updateGlobals({'gate': 6}, awaitable=True).get()
     charm.waitQD()
     a.nothing()                         # a global alone makes nothing go on
     assert log_of(a) == [7]
-    charm.thisProxy[pe].updateGlobals({'gate': 0}, awaitable=True).get()
+    charm.thisProxy.updateGlobals({'gate': 0}, awaitable=True).get()
     a.of_args('abc', 4)
     a.of_args('long enough to wait', 4)
     a.set('names', {4: 1})
@@ -283,10 +284,9 @@ def kinds():
 def main(args):
     ro.enough = 21
     kinds()
-    pe = charm.numPes() - 1
-    a = Chare(Cell, onPE=pe)
+    a = Chare(Cell, onPE=charm.numPes() - 1)
     order(a)
-    names(a, pe)
+    names(a)
     calls(a)
     waits(a)
     collections()

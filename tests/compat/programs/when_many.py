@@ -83,7 +83,7 @@ def main(args):
         a.tag(-2)
     a.go()
     log, n = result(a)
-    assert log == [0] and n < 3 * N, (log, n)
+    assert log == [0] and n < 4 * N, (log, n)
     # contract: 11.18
     a.stop()
     ends = [a.wait_for_it(k, awaitable=True) for k in range(100)]
