@@ -636,6 +636,11 @@ py_pup(c4_pup *p, void *self)
     if (!s->packed && pack(st, s)) {
         py_uncaught(st, NULL, s->obj);
         p->failed = true;
+        if (c4_stopping(st->pe)) {          /* the element can neither go nor stay */
+            while (c4_step(st->pe, true))
+                ;
+            py_co_leave(st);
+        }
         return;
     }
     iov = py_enc_iov(s->packed, &niov);

@@ -409,6 +409,86 @@ def test_ends_everywhere(program, npes, where, how):
     assert "not reached" not in done.stdout
 
 
+HOOKS = """
+from charm4py import charm, Chare, Group, Array, ArrayMap, Future, Reducer, coro, when
+def bye(contribs): exit(9)
+Reducer.addReducer(bye)
+def before(data, contributor): exit(9)
+def first(contribs): return sum(contribs)
+Reducer.addReducer(first, pre=before)
+def after(data): exit(9)
+def last(contribs): return sum(contribs)
+Reducer.addReducer(last, post=after)
+class Map(ArrayMap):
+    def procNum(self, index): exit(9)
+class Hooks(Chare):
+    def __init__(self, mode): self.mode, self.open = mode, False
+    @when('self.open')
+    def held(self): exit(9)
+    @coro
+    def waits(self):
+        self.wait('self.open')
+        exit(9)
+    def let(self): self.open = True
+    def move(self): self.migrate((charm.myPe() + 1) % charm.numPes())
+    def migrated(self): exit(9)
+    def __getstate__(self):
+        if self.mode == 'getstate': exit(9)
+        return dict(self.__dict__)
+    def __setstate__(self, state):
+        if state['mode'] == 'setstate': exit(9)
+        self.__dict__.update(state)
+    def sync(self): self.AtSync()
+    def resumeFromSync(self): exit(9)
+    def contribute_to(self, name, f): self.reduce(f, 1, getattr(Reducer, name))
+    def quiet(self): exit(9)
+    def take(self, x): pass
+    @coro
+    def loop(self, f):
+        mine = Future()
+        f.send(mine)
+        for one in charm.iwait([mine]): exit(9)
+class Unpickled:
+    def __reduce__(self): return exit, (9,)
+class Pickled:
+    def __reduce__(self): exit(9)
+def select(chare): exit(9)
+def main(args):
+    mode, n = args[1], charm.numPes()
+    a = Array(Hooks, 2 * n, args=[mode], useAtSync=True)
+    charm.awaitCreation(a)
+    far = a[2 * n - 1]
+    if mode in ('when', 'wait'):
+        far.held() if mode == 'when' else far.waits()
+        far.let()
+    if mode in ('migrated', 'getstate', 'setstate'): far.move()
+    if mode == 'sync': a.sync()
+    if mode in ('bye', 'first', 'last'): a.contribute_to(mode, Future())
+    if mode == 'quiescence': charm.startQD(far.quiet)
+    if mode == 'iwait':
+        f = Future()
+        far.loop(f)
+        f.get().send(1)
+    if mode == 'map': Array(Hooks, 4, args=[mode], map=Group(Map))
+    if mode == 'unpickle': far.take(Unpickled())
+    if mode == 'pickle': far.take(Pickled())
+    if mode == 'section': charm.split(a, 2, select)
+    if mode == 'timer': charm.scheduleCallableAfter(exit, 0.01, [9])
+    if mode == 'finally':
+        try: exit(9)
+        finally: charm.myPe()
+"""
+
+
+@pytest.mark.parametrize("npes", [2, 3])
+@pytest.mark.parametrize("mode", ["when", "wait", "migrated", "getstate", "setstate", "sync", "bye", "first", "last",
+                                  "quiescence", "iwait", "map", "unpickle", "pickle", "section", "timer", "finally"])
+def test_exit_wherever_user_code_runs(program, npes, mode):
+    # contract: 2.5.3
+    done = run(["charmrun", f"+p{npes}", program(HOOKS), mode, "++quiet"])
+    assert (done.returncode, done.stdout, done.stderr) == (9, "", "")
+
+
 @pytest.mark.parametrize("npes", [0, 2, 4])
 def test_waiting_coroutines_are_no_trouble(program, npes):
     # contract: 2.5.10
