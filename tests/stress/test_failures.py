@@ -231,7 +231,7 @@ PLACES = {
 OTHER = {
     '__str__ of an exception': ('g[n - 1].fails_str()', 1, ['Str', 'A.fails_str']),
     'no attribute of a condition': ('g[n - 1].no_attribute(0)', 1, ['AttributeError', 'nothing']),
-    'shapes that differ': ('a.unequal()', 1, ['contributed to the same reduction with different']),
+    'shapes that differ': ('a.unequal()', 1, ['contributions to the same reduction do not fit together']),
     'attribute of a proxy': ('g[n - 1].nowhere()', 1, ['AttributeError', 'nowhere']),
     'too many arguments': ('g[n - 1].static(1, 2, 3)', 1, ['TypeError', 'A.static']),
     'unhashable tag': ('g[n - 1].unhashable([])', 1, ['unhashable']),
