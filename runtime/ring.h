@@ -113,15 +113,19 @@ c4i_ring_place(uint64_t *at, uint64_t n, uint32_t mask)
 
 /* Asks for a cache line that is to be written.  Compilers take PREFETCHW only for
  * CPUs that surely have it; those that lack it take it for no instruction. */
+#if defined(__x86_64__)
 static inline void
 c4i_fetch_to_write(const void *line)
 {
-#if defined(__x86_64__)
     __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
-#else
-    __builtin_prefetch(line, 1);
-#endif
 }
+#else
+static inline void
+c4i_fetch_to_write(const void *line)
+{
+    __builtin_prefetch(line, 1);
+}
+#endif
 
 /* The reader had these lines last: asked for all at once, they come together. */
 static inline void
