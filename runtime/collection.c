@@ -457,7 +457,7 @@ c4_array_new(c4_pe *pe, const c4_type *type, c4_index dims, const c4_opts *opts,
 static void
 construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
 {
-    c4i_elem *e = c4i_elem_new(c, key);
+    c4i_elem *e = c4i_elem_new(c, key, NULL);
     c4_call call = { .data = c->args, .len = c->args_len, .src = c->root };
     c4i_cause cause = { .pe = c->root };
 

@@ -11,7 +11,7 @@
 #include "pe.h"
 
 c4i_elem *
-c4i_elem_new(c4i_coll *c, uint64_t key)
+c4i_elem_new(c4i_coll *c, uint64_t key, const c4_index *index)
 {
     c4i_elem *e = c4i_alloc(sizeof(*e) + c->type->size);
 
@@ -20,6 +20,10 @@ c4i_elem_new(c4i_coll *c, uint64_t key)
     e->move_to = C4I_NOPE;
     e->migratable = c->kind != C4_KIND_GROUP;
     e->user_load = -1;
+    if (index && index->n) {
+        e->index = c4i_alloc(sizeof(*e->index));
+        *e->index = *index;
+    }
     return e;
 }
 
@@ -37,6 +41,7 @@ c4i_elem_free(c4_pe *pe, c4i_elem *e)
     }
     free(e->order);
     free(e->smark);
+    free(e->index);
     free(e);
 }
 
@@ -555,7 +560,7 @@ c4_index_of(c4_pe *pe, c4_chare chare)
 
     if (!c)
         return (c4_index){ 0 };
-    return e && e->index.n ? e->index : c4i_index_of_key(c, chare.idx);
+    return e && e->index ? *e->index : c4i_index_of_key(c, chare.idx);
 }
 
 c4_index

@@ -144,7 +144,7 @@ refuse(c4_pe *pe, const c4i_coll *c, const c4i_loc *loc, const c4_index *index, 
     if (loc->pe == C4I_GONE)
         return c4_fail(pe, C4_EEXIST, "element (%s) of %s was destroyed: its index cannot be used "
                        "again", text, c->type->name);
-    if (loc->elem && loc->elem->index.n && !same_index(&loc->elem->index, index))
+    if (loc->elem && loc->elem->index && !same_index(loc->elem->index, index))
         return c4_fail(pe, C4_EEXIST, "indexes of an array clash: (%s) has the key of another "
                        "element", text);
     return c4_fail(pe, C4_EEXIST, "element (%s) of %s is inserted twice", text, c->type->name);
@@ -196,12 +196,11 @@ c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     loc = c4i_table_find(&c->table, m->w.elem);
     if (c->kind == C4_KIND_GROUP || (loc && loc->elem))
         c4_abort(pe, "malformed message: constructor of an element that is here");
-    e = c4i_elem_new(c, m->w.elem);
+    e = c4i_elem_new(c, m->w.elem, &h.index);
     e->ep = 1;
     e->at_sync = h.at_sync;
     e->seen = e->born = h.seen;
     e->red = h.red;
-    e->index = h.index;
     if (c->kind == C4_KIND_ARRAY) {
         ack.call = h.seen;
         c4i_post_data(pe, m->w.src, &ack, NULL, 0);

@@ -397,11 +397,13 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
     static const unsigned char zero[ALIGN];
     travel t = {
         .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
-        .red = e->red, .sync = e->sync, .index = e->index, .migratable = e->migratable,
+        .red = e->red, .sync = e->sync, .migratable = e->migratable,
         .at_sync = e->at_sync, .waiting = e->waiting, .left = c4i_ticks(&pe->clock),
         .user_load = e->user_load, .nsmark = e->nsmark
     };
 
+    if (e->index)
+        t.index = *e->index;
     for (c4i_early *from = e->early; from; from = from->next)
         for (c4i_msg *m = from->queue.head; m; m = m->next) {
             if (m->mem == C4I_MEM_REF)
@@ -532,7 +534,7 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
 {
     c4_pup p = { .mode = C4_PUP_UNPACK, .pe = pe, .buf = (unsigned char *)m->data, .size = m->len,
                  .self_size = c->type->size };
-    c4i_elem *e = c4i_elem_new(c, m->w.elem);
+    c4i_elem *e;
 
     c4_pup_raw(&p, t, sizeof(*t));
     if (p.failed || t->norder > p.size / sizeof(c4i_order)
@@ -540,12 +542,12 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
         || (unsigned)t->index.n > C4_MAXDIMS || t->red.gen > C4I_MOST_GENERATIONS
         || t->sync.gen > C4I_MOST_GENERATIONS)
         c4_abort(pe, "malformed message: migration");
+    e = c4i_elem_new(c, m->w.elem, &t->index);
     e->ep = t->ep;
     e->seen = t->seen;
     e->born = t->born;
     e->red = t->red;
     e->sync = t->sync;
-    e->index = t->index;
     e->migratable = t->migratable;
     e->at_sync = t->at_sync;
     e->waiting = t->waiting;

@@ -313,7 +313,7 @@ struct c4i_elem {
     uint64_t   wall, nbytes;                /* ticks since the last LB step; packed size */
     uint64_t   cpu_ns;
     double     user_load;                   /* c4_set_load(); < 0: not given */
-    c4_index   index;                       /* sparse collections only; n is 0 otherwise */
+    c4_index  *index;                       /* sparse collections only; NULL otherwise */
     _Alignas(16) unsigned char obj[];
 };
 
@@ -597,7 +597,8 @@ void c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 
 /* ---- element.c ---- */
-c4i_elem *c4i_elem_new(c4i_coll *c, uint64_t key);
+/* index: NULL in a dense collection, where the key tells it. */
+c4i_elem *c4i_elem_new(c4i_coll *c, uint64_t key, const c4_index *index);
 void c4i_elem_free(c4_pe *pe, c4i_elem *e);
 void c4i_elem_link(c4_pe *pe, c4i_elem *e);             /* local from now on */
 void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
