@@ -21,10 +21,13 @@ typedef struct end_name {
     uint32_t coll, number;
 } end_name;
 
+/* Goes before each message, as bytes: few mostly, so that it fits the ring's slot. */
 typedef struct message_head {
     end_name from;
     uint32_t order;
 } message_head;
+
+enum { HEAD_MAX = 10 + 3 * 5 };             /* numbers of 64 and 32 bits, seven bits a byte */
 
 typedef struct py_channel {
     PyObject_HEAD
@@ -39,6 +42,61 @@ typedef struct py_channel {
     uint64_t   stamp;
     py_waiters waiters;
 } py_channel;
+
+/* ---- The head of a message ---------------------------------------------------------- */
+
+static unsigned char *
+put_number(unsigned char *p, uint64_t v)
+{
+    for (; v > 0x7f; v >>= 7)
+        *p++ = (unsigned char)(v | 0x80);
+    *p++ = (unsigned char)v;
+    return p;
+}
+
+/* The number at p and where it ends, or NULL if it does not before end. */
+static const unsigned char *
+take_number(const unsigned char *p, const unsigned char *end, uint64_t *out)
+{
+    *out = 0;
+    for (unsigned shift = 0; p && p < end && shift < 64; shift += 7) {
+        *out |= (uint64_t)(*p & 0x7f) << shift;
+        if (!(*p++ & 0x80))
+            return p;
+    }
+    return NULL;
+}
+
+static PyObject *
+head_to_bytes(const message_head *h)
+{
+    unsigned char bytes[HEAD_MAX], *p = put_number(bytes, h->from.key);
+
+    p = put_number(p, h->from.coll);
+    p = put_number(p, h->from.number);
+    p = put_number(p, h->order);
+    return PyBytes_FromStringAndSize((const char *)bytes, p - bytes);
+}
+
+static bool
+head_from_bytes(PyObject *o, message_head *h)
+{
+    const unsigned char *p, *end;
+    uint64_t coll, number, order;
+
+    if (!PyBytes_CheckExact(o))
+        return false;
+    p = (const unsigned char *)PyBytes_AS_STRING(o);
+    end = p + PyBytes_GET_SIZE(o);
+    p = take_number(p, end, &h->from.key);
+    p = take_number(p, end, &coll);
+    p = take_number(p, end, &number);
+    p = take_number(p, end, &order);
+    h->from.coll = (uint32_t)coll;
+    h->from.number = (uint32_t)number;
+    h->order = (uint32_t)order;
+    return p == end;
+}
 
 /* ---- Receiving --------------------------------------------------------------------- */
 
@@ -142,11 +200,10 @@ py_channel_deliver(py_state *st, py_chare *obj, PyObject *const *args, Py_ssize_
     PyObject *item;
     int r;
 
-    if (n < 1 || !PyBytes_CheckExact(args[0]) || PyBytes_GET_SIZE(args[0]) != sizeof(h)) {
+    if (n < 1 || !head_from_bytes(args[0], &h)) {
         PyErr_SetString(PyExc_ValueError, "charm4py: malformed channel message");
         return -1;
     }
-    memcpy(&h, PyBytes_AS_STRING(args[0]), sizeof(h));
     ch = find_end(st, obj, &h.from);
     if (!ch)
         return -1;
@@ -223,7 +280,7 @@ channel_send(PyObject *self, PyObject *const *args, Py_ssize_t n)
         if (!all)
             return PyErr_NoMemory();
     }
-    head = PyBytes_FromStringAndSize((const char *)&h, sizeof(h));
+    head = head_to_bytes(&h);
     all[0] = head;
     for (Py_ssize_t i = 0; i < n; i++)
         all[i + 1] = args[i];
