@@ -5,7 +5,7 @@ import sys
 from charm4py import charm, Chare, Array, Future, Reducer
 from charm4py import readonlies as ro
 
-# contract: 2.2.1
+# contract: 2.2.1 2.2.2 2.2.3 2.2.5
 
 sys.argv += ['+LBCommOff', '+LBObjOnly', '--NO-RENDER']
 
