@@ -22,7 +22,7 @@ RUNS = {
     'basics/sections.py': ('', r'^rows, corner, diagonal'),
     'basics/pool.py': ('', r'^\[0, 1, 4, 9, 16, 25, 36, 49, 64, 81\] \[121, 144\] 1024 \[5, 3\]$'),
     'basics/runtime.py': ('', r'(3|14|84) calls until nothing was left to do$'),
-    'basics/profile.py': ('', r'^\| work +\|'),
+    'basics/timings.py': ('', r'^\| work +\|'),
     'hello_array.py': ('5', r'^hello from element \(4,\) on PE \d, 4 before me$'),
     'hello_group.py': ('', r'^hello from PE 0 of \d$'),
     'pi.py': ('20000 9', r'^pi is about 3\.\d+ \(20007 darts'),

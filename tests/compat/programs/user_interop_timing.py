@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from charm4py import charm, Chare, Group, Array, Channel, Future, threaded, coro
+from charm4py import charm, Chare, Group, Array, Channel, Future, threaded
 
 
 class Ping(Chare):

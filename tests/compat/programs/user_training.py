@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 
-from charm4py import charm, Chare, Group, Array, Future, Reducer, coro
+from charm4py import charm, Chare, Array, Future, Reducer, coro
 
 sys.argv += ['+LBOff', '+LBCommOff']
 

@@ -1,8 +1,8 @@
 """Where the time goes, in one table a PE: charm.options.profiling and charm.printStats().
 
-    charmrun +p2 profile.py
+    charmrun +p2 timings.py
 
-For pictures and questions in SQL, record the run instead: charmrun +p2 profile.py +trace run.db
+For pictures and questions in SQL, record the run instead: charmrun +p2 timings.py +trace run.db
 """
 from charm4py import charm, Chare, Array
 
