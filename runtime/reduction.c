@@ -157,8 +157,16 @@ c4i_red_leave(c4i_red *r, uint64_t next)
 void
 c4i_red_step(c4i_red *r, uint64_t made)
 {
-    c4i_bag_add(&r->tally, made + 1);
-    c4i_bag_take(&r->tally, made);
+    c4i_bag *t = &r->tally;
+    uint64_t at = made - t->base;
+
+    if (made >= t->base && at + 1 < t->n && t->count[t->first + at] > 1) {
+        t->count[t->first + at]--;          /* neither the first to do so nor the last */
+        t->count[t->first + at + 1]++;
+        return;
+    }
+    c4i_bag_add(t, made + 1);
+    c4i_bag_take(t, made);
 }
 
 /* ---- Flushing -------------------------------------------------------------------- */
