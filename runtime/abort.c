@@ -8,7 +8,7 @@
 #include "pe.h"
 #include "text.h"
 
-enum { PATIENCE_S = 5 };
+enum { PATIENCE_S = 5, EXIT_PATIENCE_S = 10 };
 
 /* The launcher sees the PE end before the job did, and ends the others. */
 void
@@ -68,12 +68,21 @@ c4_failures(c4_pe *pe)
 c4_err
 c4_exit_failed(c4_pe *pe, int status)
 {
-    pe->patience_ns = c4i_now_ns(pe) + (uint64_t)PATIENCE_S * 1000000000u;
-    pe->status = status ? status : 1;
-    return c4_exit(pe, pe->status);
+    pe->failed = true;
+    return c4_exit(pe, status ? status : 1);
 }
 
-/* ns that a failed job still waits for its busy PEs; UINT64_MAX: it did not fail.
+/* This PE has asked for the end of the job, with this status. */
+void
+c4i_be_patient(c4_pe *pe, int status)
+{
+    uint64_t s = pe->failed ? PATIENCE_S : EXIT_PATIENCE_S;
+
+    pe->patience_ns = c4i_now_ns(pe) + s * 1000000000u;
+    pe->status = status;
+}
+
+/* ns that this PE, which ends the job, still waits for busy ones; UINT64_MAX: another did.
  * When the time is over this PE goes, and the launcher ends the others. */
 uint64_t
 c4i_impatient(c4_pe *pe)
@@ -84,8 +93,9 @@ c4i_impatient(c4_pe *pe)
         return UINT64_MAX;
     if (now < pe->patience_ns)
         return pe->patience_ns - now;
-    fprintf(stderr, "c4: PE %u: other PEs have not stopped within %d s of the error; "
-            "the job ends without waiting for them\n", pe->me, PATIENCE_S);
+    fprintf(stderr, "c4: PE %u: other PEs have not stopped within %d s of the %s; "
+            "the job ends without waiting for them\n", pe->me,
+            pe->failed ? PATIENCE_S : EXIT_PATIENCE_S, pe->failed ? "error" : "exit");
     c4i_leave(pe, pe->status);
     return 0;
 }

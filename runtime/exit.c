@@ -71,6 +71,7 @@ c4_exit(c4_pe *pe, int status)
     if (pe->exit_sent || pe->exit != C4I_RUNNING)
         return C4_OK;
     pe->exit_sent = true;
+    c4i_be_patient(pe, status);
     pe->exit = C4I_STOPPED;
     pe->yield = true;
     w.entry = REQUEST;

@@ -459,7 +459,8 @@ struct c4_pe {
     int            status;
     uint32_t       exit_heard;
     bool           exit_seen, exit_sent;
-    uint64_t       patience_ns;             /* it failed: others have until then; 0: no */
+    uint64_t       patience_ns;             /* it ended the job: others have until then; 0: no */
+    bool           failed;                  /* by an error */
 
     c4i_clock      clock;
     uint64_t     (*now_ns)(void *arg);      /* virtual time, or NULL */
@@ -737,6 +738,7 @@ uint64_t c4i_timers_wait(const c4_pe *pe);              /* ns until the next; UI
 void c4i_on_exit(c4_pe *pe, c4i_msg *m);
 _Noreturn void c4i_leave(c4_pe *pe, int status);        /* the process, at once */
 uint64_t c4i_impatient(c4_pe *pe);
+void c4i_be_patient(c4_pe *pe, int status);
 void c4i_on_start(c4_pe *pe, c4i_msg *m);
 bool c4i_step_one(c4_pe *pe);
 /* Handles one message, which is the caller's to free. */

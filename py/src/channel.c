@@ -347,7 +347,8 @@ channel_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
     py_channel *ch;
     uint32_t number;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "OO|O", names, &chare, &remote, &local))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "OO|O", names, &chare, &remote, &local) ||
+        py_need_pe(st))
         return NULL;
     if (!PyObject_TypeCheck(chare, st->chare_type) || !((py_chare *)chare)->cls ||
         !one_chare(st, remote) || (local != Py_None && !one_chare(st, local))) {

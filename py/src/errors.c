@@ -5,6 +5,8 @@
  * printed with the place it came from, and the job ends with status 1, unless
  * an interactive shell goes on.
  */
+#include <unistd.h>
+
 #include "c4py.h"
 
 void
@@ -95,6 +97,28 @@ exit_status(PyObject *exc)
     return status;
 }
 
+/* A child of the PE, made by fork(), ends as Python does but for the teardown. */
+static void
+leave_child(PyObject *exc, int status)
+{
+    PyObject *atexit = PyImport_ImportModule("atexit");
+    PyObject *r = atexit ? PyObject_CallMethod(atexit, "_run_exitfuncs", NULL) : NULL;
+
+    PyErr_Clear();
+    Py_XDECREF(r);
+    Py_XDECREF(atexit);
+    if (!PyErr_GivenExceptionMatches(exc, PyExc_SystemExit))
+        PyErr_Display((PyObject *)Py_TYPE(exc), exc, PyException_GetTraceback(exc));
+    for (int i = 0; i < 2; i++) {
+        PyObject *stream = PySys_GetObject(i ? "stderr" : "stdout");
+
+        r = stream ? PyObject_CallMethod(stream, "flush", NULL) : NULL;
+        PyErr_Clear();
+        Py_XDECREF(r);
+    }
+    _exit(status);
+}
+
 bool
 py_uncaught(py_state *st, const py_method *m, py_chare *obj)
 {
@@ -104,6 +128,8 @@ py_uncaught(py_state *st, const py_method *m, py_chare *obj)
 
     if (!exc)
         return false;
+    if (!st->pe)
+        leave_child(exc, PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ? exit_status(exc) : 1);
     if (PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt) &&
         py_co_cancel(st, PY_INTERRUPT)) {
         goes_on = true;
