@@ -102,7 +102,7 @@ def check(proxy, wrap):
     refused(AssertionError, "Value not found for parameter 'a'", lambda: proxy.both(b=1))
     refused(AssertionError, "Value not found for parameter 'b'", lambda: proxy.required(1, awaitable=True))
     refused(TypeError, 'keyword', lambda: proxy.both(1, d=1))
-    refused(TypeError, 'keyword', lambda: proxy.both(1, a=1))
+    refused(TypeError, 'multiple values', lambda: proxy.both(1, a=1))
     refused(TypeError, 'keyword', lambda: proxy.none(x=1))
 
 
