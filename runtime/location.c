@@ -364,34 +364,39 @@ pack_early(c4_pe *pe, c4_buf *b, c4i_elem *e)
         }
 }
 
-static void
+/* The user's state behind b: into the transport's own memory, if it has some. */
+static struct iovec
 pack_user(c4_pe *pe, c4_buf *b, c4i_elem *e)
 {
     c4_pup p = { .mode = C4_PUP_SIZE, .pe = pe, .self_size = e->coll->type->size };
-    size_t at;
+    const c4i_transport_ops *net = pe->net->ops;
+    unsigned char *to;
 
     e->coll->type->pup(&p, e->obj);
     if (p.failed)
         c4_abort(pe, "chare of type %s cannot be packed%s%s", e->coll->type->name,
                  pe->error[0] ? ": " : "", pe->error);
-    at = b->len;
-    if (b->cap < at + p.off) {
-        b->data = c4i_realloc(b->data, at + p.off);
-        b->cap = at + p.off;
+    to = net->room ? net->room(pe->net, b->len + p.off) : NULL;
+    if (to) {
+        memcpy(to, b->data, b->len);
+    } else if (b->cap < b->len + p.off) {
+        b->data = c4i_realloc(b->data, b->len + p.off);
+        b->cap = b->len + p.off;
     }
+    to = to ? to : b->data;
     p.mode = C4_PUP_PACK;
-    p.buf = b->data + at;
+    p.buf = to + b->len;
     p.size = p.off;
     p.off = 0;
     e->coll->type->pup(&p, e->obj);
     if (p.failed || p.off != p.size)
         c4_abort(pe, "chare of type %s packed other than the %zu bytes that it had sized",
                  e->coll->type->name, p.size);
-    b->len = at + p.size;
     e->nbytes = p.size;
+    return (struct iovec){ to, b->len + p.size };
 }
 
-static void
+static struct iovec
 pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
 {
     static const unsigned char zero[ALIGN];
@@ -415,7 +420,7 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
     add(pe, b, e->smark, e->nsmark * sizeof(*e->smark));
     pack_early(pe, b, e);
     add(pe, b, zero, (ALIGN - b->len % ALIGN) % ALIGN);
-    pack_user(pe, b, e);
+    return pack_user(pe, b, e);
 }
 
 /* The element leaves: nothing of it may be running. */
@@ -429,13 +434,14 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
     uint32_t nsmark = e->nsmark;
     uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0;
     c4_buf *b = &pe->scratch;
+    struct iovec packed;
 
     e->ep++;
     b->len = 0;
-    pack_elem(pe, b, e, why);
+    packed = pack_elem(pe, b, e, why);
     w.elem = e->key;
     w.ep = e->ep;
-    c4i_post_data(pe, to, &w, b->data, b->len);
+    c4i_post(pe, to, &w, &packed, 1);
     if (pe->has_rec && pe->rec.object)
         pe->rec.object(pe->rec.ctx, C4I_OBJ_LEFT, c4i_chare_of(e), NULL, C4I_NOPE, to, e->nbytes, why,
                        c4i_ticks(&pe->clock));

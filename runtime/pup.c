@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copy.h"
 #include "pe.h"
 
 void
@@ -16,7 +17,7 @@ c4_pup_raw(c4_pup *p, void *data, size_t nbytes)
             p->failed = true;
             return;
         }
-        memcpy(p->buf + p->off, data, nbytes);
+        c4i_copy_choose()(p->buf + p->off, data, nbytes);
     } else if (p->mode == C4_PUP_UNPACK) {
         if (p->failed || nbytes > p->size - p->off) {
             p->failed = true;

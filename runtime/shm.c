@@ -68,6 +68,7 @@ struct shm {
     c4i_layout       layout;
     c4i_arena        arena;
     c4i_copy_fn      copy;
+    unsigned char   *room;                  /* given by shm_room() and not sent yet, or NULL */
     struct peer     *peers;                 /* [npes]; rings of [pe] itself are unused */
     c4i_control     *control;               /* of this PE */
     int              fd;                    /* of this PE's segment */
@@ -216,12 +217,29 @@ place_payload(struct shm *s, c4i_wire *w, uint64_t n, const struct iovec *iov, i
         *npayload = n;
         return C4_OK;
     }
-    err = c4i_arena_alloc(&s->arena, n, &place);
-    if (err)
-        return err;
-    gather(s, s->arena.base + place, iov, niov);
+    if (s->room && iov->iov_base == s->room) {
+        place = (uint64_t)(s->room - s->arena.base);
+        s->room = NULL;
+    } else {
+        err = c4i_arena_alloc(&s->arena, n, &place);
+        if (err)
+            return err;
+        gather(s, s->arena.base + place, iov, niov);
+    }
     w->tail.big.place = place | IN_ARENA;
     return C4_OK;
+}
+
+static void *
+shm_room(c4i_transport *t, size_t n)
+{
+    struct shm *s = (struct shm *)t;
+    uint64_t place;
+
+    if (n <= s->layout.payload_max || c4i_arena_alloc(&s->arena, n, &place))
+        return NULL;
+    s->room = s->arena.base + place;
+    return s->room;
 }
 
 static c4_err
@@ -517,6 +535,7 @@ shm_release(c4i_transport *t)
 static const c4i_transport_ops shm_ops = {
     .name = "shm",
     .send = shm_send,
+    .room = shm_room,
     .recv = shm_recv,
     .done = shm_done,
     .keep = shm_keep,

@@ -23,6 +23,10 @@ typedef struct c4i_transport_ops {
     c4_err (*send)(c4i_transport *t, uint32_t dst, c4i_wire *w,
                    const struct iovec *iov, int niov);
 
+    /* OPTIONAL: memory for a payload of n bytes that send() will not copy: the
+     * next call whose only piece it is takes it over.  NULL: give send() a copy. */
+    void *(*room)(c4i_transport *t, size_t n);
+
     /* Takes the next message that has arrived, if any, into *m: header copied,
      * data and len set, mem INLINE, RING, ARENA or HEAP.  Also moves spilled
      * messages on.  Does not wait.  An INLINE message's data points into *m. */
