@@ -44,7 +44,8 @@ if _os.environ.get("CHARM_NOLOAD", "0") == "0":
     try:
         import greenlet
     except ImportError:
-        print("charm4py needs the package greenlet (Debian: python3-greenlet)")
+        print("charm4py needs the package greenlet (Debian: python3-greenlet), which " + sys.executable
+              + " does not have: run the Python that c4 was built for")
         sys.exit(-1)
 
     from . import chare, charmlib, entry_method, reduction, threads, wait

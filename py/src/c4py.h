@@ -457,11 +457,11 @@ PyObject *py_methods(PyObject *mod, PyObject *pycls);
 void py_raise(py_state *st, c4_err err);
 /* The pending exception becomes an object with remote_stacktrace set. */
 PyObject *py_take_exception(py_state *st);
-/* The pending exception is uncaught: SystemExit ends the job with its code,
- * else prints banner and traceback and ends the job with 1. */
 /* The exit status of a process for a number: its low 8 bits, but what is not 0
  * never becomes 0; 1 for what is no number of 64 bits. */
 int py_status(PyObject *code);
+/* The pending exception is uncaught: SystemExit ends the job with its code,
+ * else prints banner and traceback and ends the job with 1. */
 /* True: a shell has told of it, and the job goes on. */
 bool py_uncaught(py_state *st, const py_method *m, py_chare *obj);
 /* Encodes an exception, or a stand-in if it cannot be pickled. */
