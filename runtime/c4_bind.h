@@ -78,6 +78,9 @@ C4_API bool c4_step(c4_pe *pe, bool block);
 /* The running c4_step() returns after the present message. */
 C4_API void c4_yield_step(c4_pe *pe);
 C4_API void c4_release(c4_pe *pe);
+/* In a child that fork() made of the PE, which is no PE: it sends nothing, and
+ * what it frees stays the parent's.  It must not return into the loop. */
+C4_API void c4_forked(c4_pe *pe);
 C4_API void c4_set_user(c4_pe *pe, void *user);
 C4_API void *c4_user(const c4_pe *pe);
 /* Runs fn(pe, arg) from the loop, as soon as the present message is done. */

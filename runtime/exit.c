@@ -81,6 +81,13 @@ c4_exit(c4_pe *pe, int status)
 }
 
 void
+c4_forked(c4_pe *pe)
+{
+    pe->exit = C4I_ENDED;
+    pe->net->forked = true;
+}
+
+void
 c4i_on_exit(c4_pe *pe, c4i_msg *m)
 {
     switch (m->w.entry) {

@@ -336,8 +336,7 @@ shm_recv(c4i_transport *t, c4i_msg *m)
 static void
 shm_done(c4i_transport *t, c4i_msg *m)
 {
-    (void)t;
-    if (m->mem == C4I_MEM_ARENA && m->owner) {
+    if (m->mem == C4I_MEM_ARENA && m->owner && !t->forked) {
         struct peer *p = m->owner;
 
         m->owner = NULL;
@@ -373,6 +372,8 @@ kept_free(c4_block *b)
 {
     struct kept *k = (struct kept *)b;
 
+    if (k->shm->t.forked)
+        return;
     c4i_arena_give_back(k->owner->arena, &k->owner->control->returned, k->place);
     unref(k->shm);
     free(k);

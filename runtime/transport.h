@@ -61,6 +61,7 @@ struct c4i_transport {
     const c4i_transport_ops *ops;
     uint32_t pe, npes;
     uint32_t ncores;                        /* cores this job may use on this host */
+    bool     forked;                        /* this is a child of the PE: touch nothing shared */
     uint64_t spilled;                       /* messages that had to wait in the spill list */
     uint64_t zero_ns;                       /* CLOCK_MONOTONIC when the job began, on all PEs */
     _Atomic uint32_t *failures;             /* shared by all PEs, see fault.h; NULL: none */

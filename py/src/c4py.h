@@ -464,6 +464,9 @@ int py_status(PyObject *code);
  * else prints banner and traceback and ends the job with 1. */
 /* True: a shell has told of it, and the job goes on. */
 bool py_uncaught(py_state *st, const py_method *m, py_chare *obj);
+/* A method has returned in a child of the PE (result NULL: with an exception),
+ * which has no loop to go on with: it ends. */
+void py_child_returns(py_state *st, PyObject *result) Py_GCC_ATTRIBUTE((cold));
 /* Encodes an exception, or a stand-in if it cannot be pickled. */
 int py_enc_exception(py_enc *e, PyObject *exc);
 

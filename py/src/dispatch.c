@@ -177,6 +177,8 @@ py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_don
     bool plain = m && m->entry < C4_ENTRY_CREATE;
     PyObject *exc;
 
+    if (!st->pe)
+        py_child_returns(st, result);
     if (!result) {
         if (!reports(m, who)) {
             if (py_uncaught(st, m, obj))
@@ -272,7 +274,7 @@ run_method(py_state *st, py_method *m, py_chare *obj, c4_call *call, bool share)
         } else {
             r = run_action(st, m, obj, &a);
         }
-        if (r && !call->done.want && !obj->waiting && !obj->wait_first)
+        if (r && !call->done.want && !obj->waiting && !obj->wait_first && st->pe)
             Py_DECREF(r);
         else
             py_finish(st, m, obj, call, NULL, r);

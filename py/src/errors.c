@@ -97,7 +97,8 @@ exit_status(PyObject *exc)
     return status;
 }
 
-/* A child of the PE, made by fork(), ends as Python does but for the teardown. */
+/* A child of the PE, made by fork(), ends as Python does but for the teardown;
+ * exc may be NULL. */
 static void
 leave_child(PyObject *exc, int status)
 {
@@ -107,7 +108,7 @@ leave_child(PyObject *exc, int status)
     PyErr_Clear();
     Py_XDECREF(r);
     Py_XDECREF(atexit);
-    if (!PyErr_GivenExceptionMatches(exc, PyExc_SystemExit))
+    if (exc && !PyErr_GivenExceptionMatches(exc, PyExc_SystemExit))
         PyErr_Display((PyObject *)Py_TYPE(exc), exc, PyException_GetTraceback(exc));
     for (int i = 0; i < 2; i++) {
         PyObject *stream = PySys_GetObject(i ? "stderr" : "stdout");
@@ -117,6 +118,14 @@ leave_child(PyObject *exc, int status)
         Py_XDECREF(r);
     }
     _exit(status);
+}
+
+void
+py_child_returns(py_state *st, PyObject *result)
+{
+    if (!result)
+        py_uncaught(st, NULL, NULL);
+    leave_child(NULL, 0);
 }
 
 bool

@@ -236,8 +236,12 @@ mod_release(PyObject *mod, PyObject *unused)
 static PyObject *
 mod_after_fork(PyObject *mod, PyObject *unused)
 {
+    py_state *st = state_of(mod);
+
     (void)unused;
-    state_of(mod)->pe = NULL;               /* the parent's: not to be released here */
+    if (st->pe)
+        c4_forked(st->pe);
+    st->pe = NULL;                          /* the parent's: not to be released here */
     Py_RETURN_NONE;
 }
 

@@ -40,6 +40,17 @@ class A(Chare):
         with os.fdopen(read) as f: text = f.read()
         os.waitpid(pid, 0)
         return text
+    def keep(self, big): self.big = big
+    def forks_and_returns(self, fails):
+        pid = os.fork()
+        if pid == 0:
+            del self.big
+            if fails: raise ValueError('in the child')
+            return 'child'
+        status = os.waitpid(pid, 0)[1]
+        return os.waitstatus_to_exitcode(status), int(self.big.sum())
+    @coro
+    def suspends(self, fails): return self.forks_and_returns(fails)
     def thread(self, use):
         """What a thread of the user's that uses the PE is told."""
         told = []
@@ -130,6 +141,22 @@ for how in (lambda: sys.exit(3), lambda: os._exit(4), lambda: os.kill(os.getpid(
     os.waitpid(pid, 0)
 assert g.work(1, ret=True).get() == [2] * n
 exit()''', npes)
+
+
+@pytest.mark.parametrize('npes', NPES)
+def test_child_that_returns_from_its_method(tmp_path, npes):
+    """It ends there; arrays that it has freed on the way are still the parent's."""
+    check(tmp_path, '''
+import numpy
+for k in range(1, 6):
+    g[n - 1].keep(numpy.full(50000, k))
+    for method, fails in ((g[n - 1].forks_and_returns, False), (g[n - 1].suspends, True)):
+        status = method(fails, ret=True)
+        assert status.get() == (int(fails), 50000 * k)
+        g[n - 1].work(numpy.full(50000, -k))    # into a block that is free
+        assert g[n - 1].forks_and_returns(False, ret=True).get() == (0, 50000 * k)
+assert g.work(1, ret=True).get() == [2] * n
+exit()''', npes, err='.*ValueError: in the child.*')
 
 
 @pytest.mark.parametrize('npes', [2, 4, 8])
