@@ -126,6 +126,18 @@ tell_why(const c4_pe *pe)
     fprintf(stderr, "c4: PE %u: %s\n", pe->me, pe->error);
 }
 
+/* Other threads of the language may run while the transport copies. */
+static void
+copying(void *ctx, bool begins)
+{
+    c4_pe *pe = ctx;
+
+    if (begins)
+        pe->host->idle_begin(pe);
+    else
+        pe->host->idle_end(pe);
+}
+
 c4_err
 c4_init(int *argc, char **argv, const c4_host *host, c4_pe **out)
 {
@@ -145,6 +157,10 @@ c4_init(int *argc, char **argv, const c4_host *host, c4_pe **out)
     if (err)
         return err;
     pe->host = host;
+    if (host && host->idle_begin) {
+        pe->net->copying = copying;
+        pe->net->ctx = pe;
+    }
     c4i_clock_init(&pe->clock);
     if (net->zero_ns)
         c4i_clock_set_zero(&pe->clock, net->zero_ns);

@@ -49,7 +49,7 @@ typedef struct c4_binding {
 
 /* Called by the loop; all OPTIONAL. */
 typedef struct c4_host {
-    void   (*idle_begin)(c4_pe *pe);        /* before the PE parks: release the GIL */
+    void   (*idle_begin)(c4_pe *pe);        /* before the PE parks or copies much: release the GIL */
     void   (*idle_end)(c4_pe *pe);
     c4_err (*signals)(c4_pe *pe);           /* after a park or an interrupted call */
     c4_err (*start)(c4_pe *pe, const void *data, size_t len);  /* PE != 0: c4_start_others() */

@@ -224,7 +224,11 @@ place_payload(struct shm *s, c4i_wire *w, uint64_t n, const struct iovec *iov, i
         err = c4i_arena_alloc(&s->arena, n, &place);
         if (err)
             return err;
+        if (n >= C4I_LARGE && s->t.copying)
+            s->t.copying(s->t.ctx, true);
         gather(s, s->arena.base + place, iov, niov);
+        if (n >= C4I_LARGE && s->t.copying)
+            s->t.copying(s->t.ctx, false);
     }
     w->tail.big.place = place | IN_ARENA;
     return C4_OK;

@@ -57,11 +57,16 @@ typedef struct c4i_transport_ops {
     void (*release)(c4i_transport *t);
 } c4i_transport_ops;
 
+enum { C4I_LARGE = 4 << 20 };
+
 struct c4i_transport {
     const c4i_transport_ops *ops;
     uint32_t pe, npes;
     uint32_t ncores;                        /* cores this job may use on this host */
     bool     forked;                        /* this is a child of the PE: touch nothing shared */
+    void   (*copying)(void *ctx, bool begins);  /* OPTIONAL: around the copy of C4I_LARGE bytes or
+                                             * more, in which other threads may run */
+    void    *ctx;
     uint64_t spilled;                       /* messages that had to wait in the spill list */
     uint64_t zero_ns;                       /* CLOCK_MONOTONIC when the job began, on all PEs */
     _Atomic uint32_t *failures;             /* shared by all PEs, see fault.h; NULL: none */
