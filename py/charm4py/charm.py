@@ -225,6 +225,7 @@ class Charm:
         self.lib = CharmLib()
         self.thisProxy: Any = _NotYet()
         self.started = False
+        self._is_library = False            # imported where no job is to start
         self._main_name = ""
         self._main_at_start: Dict[str, Any] = {}
         self._pool: Any = None
@@ -244,8 +245,13 @@ class Charm:
         interactive  True: instead of entry, an interactive shell runs on PE 0
 
         All processes of a job call it; charmrun starts several, else there is one PE.
-        Charm4PyError if it is called again, or if entry has other parameters.
+        Charm4PyError if it is called again, or if entry has other parameters.  In a process
+        that multiprocessing spawns, and that imports the program for its functions, it does
+        nothing.
         """
+        if sys._getframe(1).f_globals.get("__name__") == "__mp_main__":
+            self._is_library = True
+            return
         if self.started:
             raise Charm4PyError("charm.start() can only be called once")
         if interactive:
@@ -673,7 +679,7 @@ def checkCharmStarted() -> None:
 
 
 def check_started_at_exit() -> None:
-    if not charm.started:
+    if not charm.started and not charm._is_library:
         print("Program is exiting but charm was not started: charm.start() was not called "
               "or error happened before start")
 

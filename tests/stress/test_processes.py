@@ -107,6 +107,25 @@ def test_processes_of_methods(tmp_path, method, answer, npes):
           f'assert g.work(1, ret=True).get() == [2] * n\nexit()', npes)
 
 
+@pytest.mark.parametrize('npes', [1, 2])
+def test_processes_that_import_the_program(tmp_path, npes):
+    """They do so for its functions, and come to charm.start(), which is not theirs."""
+    (tmp_path / 'prog.py').write_text('''
+import multiprocessing
+from charm4py import charm, Group, Chare
+def square(x): return x * x
+class A(Chare):
+    def spawns(self):
+        with multiprocessing.get_context('spawn').Pool(2) as pool: return pool.map(square, range(4))
+def main(args):
+    assert Group(A).spawns(ret=True).get() == [[0, 1, 4, 9]] * charm.numPes()
+    charm.exit()
+charm.start(main)
+''')
+    job = run(npes, tmp_path / 'prog.py')
+    assert (job.status, job.out, job.err) == (0, '', '')
+
+
 @pytest.mark.parametrize('npes', NPES)
 def test_child_is_no_pe(tmp_path, npes):
     check(tmp_path, '''
