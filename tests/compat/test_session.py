@@ -37,9 +37,10 @@ def in_order(text, parts):
 
 
 def test_plain_session_from_a_pipe():
-    """The rest of the input goes to the shell, and exit() ends Python with its status."""
+    """The rest of the input goes to the shell, if Python has not read ahead (-u), and exit()
+    ends Python with its status."""
     # contract: 17.3
-    done = subprocess.run([sys.executable, "-i", "-q"], input=SESSION, stdout=subprocess.PIPE,
+    done = subprocess.run([sys.executable, "-u", "-i", "-q"], input=SESSION, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=GUARD_S)
     assert done.returncode == 3, done.stdout
     in_order(done.stdout, SAID)
