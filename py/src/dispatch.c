@@ -155,14 +155,14 @@ reports(const py_method *m, const c4_done *done)
            PyErr_ExceptionMatches(PyExc_Exception);
 }
 
-/* Who waits for a method that failed in a shell's job shall go on. */
+/* Who waits for the method is told that it has ended, and its result if it can have one. */
 static void
-answer_nothing(py_state *st, const py_method *m, c4_call *call, const c4_done *done)
+answer(py_state *st, const py_method *m, c4_call *call, const c4_done *done, PyObject *result)
 {
     if (!done->want)
         return;
     if (m && m->entry < C4_ENTRY_CREATE)
-        reply(st, call, done, Py_None, false);
+        reply(st, call, done, result, false);
     else if (call)
         c4_replyv(st->pe, NULL, 0, false);
     else
@@ -174,25 +174,20 @@ py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_don
           PyObject *result)
 {
     const c4_done *who = call ? &call->done : done;
-    bool plain = m && m->entry < C4_ENTRY_CREATE;
     PyObject *exc;
 
     if (!st->pe)
         py_child_returns(st, result);
     if (!result) {
         if (!reports(m, who)) {
-            if (py_uncaught(st, m, obj))
-                answer_nothing(st, m, call, who);
+            if (py_uncaught(st, m, obj))    /* a shell's job goes on, and so does who waits */
+                answer(st, m, call, who, Py_None);
         } else if ((exc = py_take_exception(st)) != NULL) {
             reply(st, call, who, exc, true);
             Py_DECREF(exc);
         }
-    } else if (who->want && plain) {
-        reply(st, call, who, result, false);
-    } else if (who->want && call) {
-        c4_replyv(st->pe, NULL, 0, false);
-    } else if (who->want) {
-        c4_finish(st->pe, done, NULL, 0, false);
+    } else {
+        answer(st, m, call, who, result);
     }
     Py_XDECREF(result);
     if (obj && (obj->waiting || obj->wait_first) && st->flush_waiting &&
@@ -366,10 +361,10 @@ invoke(c4_pe *pe, void *self, unsigned entry, c4_call *call)
         return C4_OK;                       /* its constructor failed: the job ends */
     m = find_method(s->obj->cls, entry);
     if (!m) {
-        PyErr_Format(PyExc_AttributeError, "'%s' object has no attribute '%s'",
-                     s->obj->cls->short_name, entry == C4_ENTRY_RESUME
-                     ? "resumeFromSync': AtSync() was called, so the class must define 'resumeFromSync(self)"
-                     : "entry method");
+        PyErr_Format(PyExc_AttributeError, entry == C4_ENTRY_RESUME
+                     ? "'%s' object has no attribute 'resumeFromSync': AtSync() was called, so the "
+                       "class must define 'resumeFromSync(self)'"
+                     : "'%s' object has no attribute 'entry method'", s->obj->cls->short_name);
         py_uncaught(st, NULL, s->obj);
         return C4_OK;
     }
