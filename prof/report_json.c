@@ -32,7 +32,7 @@ static const char report_sql[] =
     "'messages', (SELECT json_group_array(json_object('kind', kind, 'count', n, 'bytes', bytes,"
     "  'max_bytes', max_bytes, 'mean_latency_ns', latency)) FROM"
     "  (SELECT k.name AS kind, count(*) AS n, sum(bytes) AS bytes, max(bytes) AS max_bytes,"
-    "   avg(received - sent) AS latency FROM message m JOIN message_kind k ON k.id = m.kind"
+    "   avg(arrived - sent) AS latency FROM message m JOIN message_kind k ON k.id = m.kind"
     "   GROUP BY k.name ORDER BY n DESC)),"
     "'lb_steps', (SELECT json_group_array(json_object('step', step, 'begin', begin,"
     "  'strategy', strategy, 'options', options, 'metric', metric, 'reason', reason,"

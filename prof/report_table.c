@@ -212,7 +212,7 @@ print_messages(sqlite3 *db)
                c4i_show_count(e, sqlite3_column_double(q, 4)));
     sqlite3_finalize(q);
     q = c4i_db_query(db,
-        "SELECT k.name, count(*) AS n, sum(bytes), avg(received - sent)"
+        "SELECT k.name, count(*) AS n, sum(bytes), avg(arrived - sent)"
         " FROM message m JOIN message_kind k ON k.id = m.kind WHERE m.dst != m.src"
         " GROUP BY k.name ORDER BY n DESC LIMIT 5");
     for (; sqlite3_step(q) == SQLITE_ROW; some = true) {

@@ -135,6 +135,7 @@ release_sources(c4i_store *s)
         c4i_spool_release(&s->src[i].spool);
         c4i_spool_release(&s->src[i].stats);
         free(s->src[i].type_of);
+        free(s->src[i].task_of);
         free(s->src[i].bins);
     }
     free(s->src);
@@ -209,7 +210,9 @@ static c4_err
 write_kinds(c4i_store *s)
 {
 #define KIND_NAME(id, name, counted) name,
-    static const char *const kinds[] = { C4I_KIND_LIST(KIND_NAME) };
+#define EVENT_NAME(id, name) name,
+    static const char *const kinds[] = { C4I_KIND_LIST(KIND_NAME) C4I_EVENT_LIST(EVENT_NAME) };
+#undef EVENT_NAME
 #undef KIND_NAME
     static const char *const activities[] = {
         [C4I_ACT_IDLE] = "idle", [C4I_ACT_LB] = "lb", [C4I_ACT_MIGRATE_OUT] = "migrate_out",
@@ -218,7 +221,7 @@ write_kinds(c4i_store *s)
     sqlite3_stmt *kind = NULL, *activity = NULL;
     c4_err e = C4_OK;
 
-    for (int64_t i = 0; i < C4I_NKINDS && !e; i++)
+    for (int64_t i = 0; i < C4I_NRECORDED && !e; i++)
         e = c4i_put(s->db, &kind, "message_kind", "is", i + 1, kinds[i]);
     for (int64_t i = 0; i < C4I_NACTIVITIES && !e; i++)
         e = c4i_put(s->db, &activity, "activity_kind", "is", i + 1, activities[i]);

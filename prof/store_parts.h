@@ -21,7 +21,7 @@
 
 /* ---- Inserting --------------------------------------------------------------- */
 
-enum { C4I_ROWS = 64, C4I_MAXCOLS = 20 };
+enum { C4I_ROWS = 64, C4I_MAXCOLS = 24 };
 
 /* Rows of integers, many a statement. */
 typedef struct c4i_rows {
@@ -75,10 +75,17 @@ typedef struct c4i_seen_move {              /* one end of a migration */
 } c4i_seen_move;
 
 typedef struct c4i_seen_bin {
-    uint32_t entry;
-    uint64_t mid, width;                    /* ns */
-    uint64_t busy, count;
+    uint32_t entry;                         /* 0: the PE's own time */
+    uint64_t begin, width;                  /* ns */
+    double   busy;                          /* ns; of the PE's own: of the CPU clock */
+    double   lost;                          /* ns */
+    uint64_t count;                         /* stretches; involuntary switches */
 } c4i_seen_bin;
+
+typedef struct c4i_named_task {
+    char    *name, *file;                   /* file: NULL: not known */
+    uint32_t line;
+} c4i_named_task;
 
 typedef struct c4i_seen_coll {
     c4i_rec_collection rec;
@@ -92,6 +99,8 @@ typedef struct c4i_source {                 /* one PE */
     bool      has_stats;
     uint32_t *type_of;                      /* by type_no: global type, from 1 */
     uint32_t  ntypes;
+    uint32_t *task_of;                      /* by number: global task, from 1; 0: not known */
+    uint32_t  ntasks;
     uint64_t  end_ns;                       /* its last event */
     c4i_seen_bin *bins;
     size_t    nbins, capbins;
@@ -104,7 +113,9 @@ typedef struct c4i_store {
     uint32_t    nsrc, npes;
     c4i_named_type *types;                  /* [ntypes], number is index + 1 */
     uint32_t    ntypes;
-    c4i_ids     entries;                    /* (global type, entry number) */
+    c4i_named_task *tasks;                  /* [ntasks], number is index + 1 */
+    uint32_t    ntasks;
+    c4i_ids     entries;                    /* (global type, entry number); (0, 0) main, (0, task) */
     c4i_ids     objects;                    /* (collection, element) */
     c4i_seen_object *object;                /* by number - 1 */
     uint32_t    nobject, capobject;
@@ -115,6 +126,7 @@ typedef struct c4i_store {
     size_t      nmoves, capmoves;
     uint64_t    bin_ns;
     uint32_t    nsteps;                     /* LB steps seen */
+    uint64_t    noverlaps;                  /* executions left out: a spool is damaged */
     c4i_store_result *result;
     sqlite3_stmt *put_info, *put_log, *put_counter, *put_step, *put_lb_pe, *put_lb_object;
 } c4i_store;
@@ -124,8 +136,10 @@ bool c4i_room(void *array, size_t *cap, size_t n, size_t size);
 
 /* store_names.c */
 c4_err c4i_store_type(c4i_store *s, c4i_source *src, const c4_buf *blob);
+c4_err c4i_store_task(c4i_store *s, c4i_source *src, const c4_buf *blob);
+/* what: C4I_STAT_ENTRY ...; of a task, entry is its number. */
 uint32_t c4i_store_entry(c4i_store *s, c4i_source *src, uint16_t type_no, uint16_t entry,
-                         bool is_main);
+                         unsigned what);
 /* The entry of a message to a collection; 0: not known. */
 uint32_t c4i_store_entry_of_coll(c4i_store *s, uint32_t coll, uint16_t entry);
 uint32_t c4i_store_object(c4i_store *s, uint32_t coll, uint64_t elem);

@@ -291,7 +291,7 @@ mod_coroutine(PyObject *mod, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "OO!p", &func, &PyTuple_Type, &func_args, &is_main))
         return NULL;
-    if (py_co_start(state_of(mod), func, func_args, is_main))
+    if (py_co_start(state_of(mod), func, func_args, is_main ? PY_CO_MAIN : PY_CO_OTHER))
         return NULL;
     Py_RETURN_NONE;
 }
