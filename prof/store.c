@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/digest.h"
 #include "prof/schema.h"
 #include "prof/store_parts.h"
 
@@ -313,6 +314,10 @@ publish(const char *tmp, const char *db_file, c4i_store_result *result, char *er
 {
     struct stat st;
 
+    if (c4i_digest_seal(tmp)) {
+        snprintf(err, nerr, "cannot write %s: %s", tmp, strerror(errno));
+        return C4_EIO;
+    }
     if (stat(tmp, &st) == 0)
         result->file_bytes = (uint64_t)st.st_size;
     if (rename(tmp, db_file) == 0)
