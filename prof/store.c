@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "prof/digest.h"
+#include "prof/plain.h"
 #include "prof/schema.h"
 #include "prof/store_parts.h"
 
@@ -409,20 +410,20 @@ c4i_trace_end(const c4i_trace *t, const c4i_run_info *run, bool quiet)
     if (!t->dir[0])
         return C4_OK;                       /* begin() has said why */
     if (!quiet && spool_bytes(t->dir) > SAY_BYTES)
-        fprintf(stderr, "c4: writing %s\n", t->file);
+        c4i_say("c4", "writing %s", t->file);
     e = c4i_store_write(t->dir, t->file, &info, false, &r, err, sizeof(err));
     if (e == C4_ENOENT) {                   /* no PE came so far as to record */
         c4i_trace_remove_spools(t->dir);
-        fprintf(stderr, "c4: nothing was recorded for %s\n", t->file);
+        c4i_say("c4", "nothing was recorded for %s", t->file);
     } else if (e) {
-        fprintf(stderr, "c4: the trace is not written: %s; `c4prof recover %s -o FILE` can do "
-                "it from the spools\n", err, t->dir);
+        c4i_say("c4", "the trace is not written: %s; `c4prof recover %s -o FILE` can do "
+                "it from the spools", err, t->dir);
     } else if (!quiet) {
-        fprintf(stderr, "c4: recorded %llu executions and %llu messages in %s\n",
+        c4i_say("c4", "recorded %llu executions and %llu messages in %s",
                 (unsigned long long)r.executions, (unsigned long long)r.messages, t->file);
     }
     if (!e && r.dropped)
-        fprintf(stderr, "c4: %llu records found no room in the spools and are missing; see "
-                "+traceLimit\n", (unsigned long long)r.dropped);
+        c4i_say("c4", "%llu records found no room in the spools and are missing; see "
+                "+traceLimit", (unsigned long long)r.dropped);
     return e;
 }
