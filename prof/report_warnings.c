@@ -77,7 +77,7 @@ c4i_report_warnings(sqlite3 *db, void (*say)(void *arg, const char *text), void 
     for (int i = 0; queries[i]; i++) {
         sqlite3_stmt *q = c4i_db_query(db, queries[i]);
 
-        while (sqlite3_step(q) == SQLITE_ROW) {
+        while (c4i_db_row(q)) {
             const char *text = (const char *)sqlite3_column_text(q, 0);
 
             if (text)
