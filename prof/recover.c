@@ -83,18 +83,24 @@ name_file(struct args *a)
     return true;
 }
 
+enum { MOST_SAID = 5 };
+
 /* What the store found wrong with the spools stands in the database. */
 static int
 say_damage(const char *file)
 {
     sqlite3 *db = c4i_db_open(file, false);
     sqlite3_stmt *q;
+    int n = 0;
 
     if (!db)
         return C4I_EXIT_CANNOT;
     q = c4i_db_query(db, "SELECT text FROM log WHERE pe IS NULL AND level = 'warning'");
-    while (c4i_db_row(q))
-        c4i_say("c4prof", "%s", (const char *)sqlite3_column_text(q, 0));
+    for (; c4i_db_row(q); n++)
+        if (n < MOST_SAID)
+            c4i_say("c4prof", "%s", (const char *)sqlite3_column_text(q, 0));
+    if (n > MOST_SAID)
+        c4i_say("c4prof", "%d more warnings stand in the table log of %s", n - MOST_SAID, file);
     sqlite3_finalize(q);
     sqlite3_close(db);
     return C4I_EXIT_OK;

@@ -46,6 +46,19 @@ warn(struct warnings *w, const char *fmt, ...)
     va_end(ap);
 }
 
+/* A pipe among the spools must not keep us waiting. */
+static c4_err
+open_file(c4i_spool_in *in, const char *path, const char *magic, bool over, char *err,
+          size_t nerr)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return c4i_spool_open(in, path, magic, over, err, nerr);
+    snprintf(err, nerr, "cannot read %s: it is no regular file", path);
+    return C4_EFORMAT;
+}
+
 static c4_err
 open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w, char *err,
             size_t nerr)
@@ -56,7 +69,7 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
     c4_err e;
 
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    e = c4i_spool_open(&src.spool, path, C4I_SPOOL_MAGIC, s->run->over, err, nerr);
+    e = open_file(&src.spool, path, C4I_SPOOL_MAGIC, s->run->over, err, nerr);
     if (e == C4_ESTATE || e == C4_ENOMEM)
         return e;
     if (e) {
@@ -64,7 +77,7 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
         return C4_OK;
     }
     snprintf(path, sizeof(path), "%s/%.*s.stats", dir, (int)stem, name);
-    e = c4i_spool_open(&src.stats, path, C4I_STATS_MAGIC, true, err, nerr);
+    e = open_file(&src.stats, path, C4I_STATS_MAGIC, true, err, nerr);
     src.has_stats = e == C4_OK;
     if (e)
         warn(w, "%s", err);

@@ -48,7 +48,8 @@ c4i_trace_is_live(const char *dir)
     bool live = false;
 
     while (d && !live && (e = readdir(d))) {
-        int fd = is_spool(e->d_name) ? openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC) : -1;
+        int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+        int fd = is_spool(e->d_name) ? openat(dirfd(d), e->d_name, flags) : -1;
 
         if (fd < 0)
             continue;

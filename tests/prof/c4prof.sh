@@ -161,6 +161,9 @@ expect 2 'exists' "$c4prof" recover folder -o run.db
 expect 2 'folder of the spools is missing' "$c4prof" recover
 echo junk > busy.db.spool.d/pe-00000.spool
 expect 2 'too short' "$c4prof" recover busy.db.spool.d
+rm busy.db.spool.d/pe-00000.spool
+mkfifo busy.db.spool.d/pe-00000.spool
+expect 2 'no regular file' timeout 10 "$c4prof" recover busy.db.spool.d
 "$build/tests/unit/prof_cases" --spools killed.db.spool.d "$src/tests/prof/killed-pe-keeps-what-it-recorded.case"
 expect 0 '2 PEs, 3 executions' "$c4prof" recover --keep killed.db.spool.d
 [ -d killed.db.spool.d ] || fail "--keep"

@@ -1,5 +1,7 @@
 /*
  * prof_digest.c - the seal of a file notices any byte changed, added or lost.
+ *
+ * prof_digest --seal FILE adds one, for tests of what comes behind the check.
  */
 #define _GNU_SOURCE 1
 #include <fcntl.h>
@@ -30,8 +32,8 @@ flip(int fd, off_t at)
     CHECK(pwrite(fd, &c, 1, at) == 1);
 }
 
-int
-main(void)
+static void
+check_all(void)
 {
     char path[] = "/tmp/c4-digest-XXXXXX";
     int fd = mkstemp(path);
@@ -59,5 +61,13 @@ main(void)
     close(fd);
     unlink(path);
     CHECK(c4i_digest_seal("/no/such/file"));
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--seal") == 0)
+        return c4i_digest_seal(argv[2]) != C4_OK;
+    check_all();
     return 0;
 }
