@@ -147,7 +147,7 @@ print_pes(sqlite3 *db)
 
 /* ---- Entry methods ----------------------------------------------------------------- */
 
-enum { FIRST_COUNTER = 6 };
+enum { FIRST_COUNTER = 6, MEAN_WIDTH = 12, MAX_WIDTH = 11 };
 
 /* Returns the number of counters; in_ns tells which count time. */
 static int
@@ -157,8 +157,8 @@ print_entry_heads(sqlite3 *db, bool in_ns[6])
                                        " ORDER BY col");
     int n = 0;
 
-    printf("\n  %-*s  %8s  %8s  %8s  %8s  %6s", NAME, "entry method", "calls", "total", "mean",
-           "max", "share%");
+    printf("\n  %-*s  %8s  %8s  %*s  %*s  %6s", NAME, "entry method", "calls", "total",
+           MEAN_WIDTH, "mean/stretch", MAX_WIDTH, "max/stretch", "share%");
     while (n < 6 && c4i_db_row(q)) {
         const char *name = TEXT(q, 0, "?"), *colon = strrchr(name, ':');
 
@@ -199,8 +199,9 @@ print_entries(sqlite3 *db)
         }
         print_name(q, 0);
         printf("  %8s", c4i_show_count(a, sqlite3_column_double(q, 1)));
-        for (int i = 2; i < 5; i++)
-            printf("  %8s", c4i_show_ns(a, sqlite3_column_double(q, i)));
+        printf("  %8s", c4i_show_ns(a, sqlite3_column_double(q, 2)));
+        printf("  %*s", MEAN_WIDTH, c4i_show_ns(a, sqlite3_column_double(q, 3)));
+        printf("  %*s", MAX_WIDTH, c4i_show_ns(a, sqlite3_column_double(q, 4)));
         printf("  %6.1f", sqlite3_column_double(q, 5));
         for (int i = 0; i < ncounters; i++)
             print_counter(q, FIRST_COUNTER + i, in_ns[i]);
