@@ -169,6 +169,22 @@ def test_unknown_counter_is_null(tmp_path):
         assert query(db, "SELECT min(c1) >= 0, count(c2) FROM execution") == [(1, 0)]
 
 
+@pytest.mark.parametrize("given, words, counted", [
+    ("perf::A,perf::B,perf::C,perf::D,perf::E,perf::F,perf::G", "perf::G is left out, 6 counters", 6),
+    ("perf::A,perf::B,perf::A", "perf::A is named twice", 2),
+    ("", "names no counter", 0),
+    (",", "names no counter", 0)])
+def test_list_of_counters(tmp_path, given, words, counted):
+    """What cannot be counted of the list is named, once, and the job goes on."""
+    r = run(tmp_path, "charmrun", "+p2", STENCIL, "+trace", "run.db", "+papi", given)
+    assert r.returncode == 0 and r.stderr.count(words) == 1, r.stderr
+    names = query(tmp_path / "run.db", "SELECT name FROM counter ORDER BY id")
+    assert [n for (n,) in names] == [f"perf::{c}" for c in "ABCDEF"[:counted]]
+    assert words in run(tmp_path, "c4prof", "report", "run.db").stdout
+    r = run(tmp_path, "charmrun", "+p2", STENCIL, "+papi", given)
+    assert r.returncode == 0 and r.stderr.count(words) == 1, r.stderr
+
+
 def test_folder_that_cannot_be_written(tmp_path):
     r = run(tmp_path, "charmrun", "+p2", STENCIL, "+trace", "/proc/no/run.db")
     assert r.returncode == 0 and "100 iterations" in r.stdout
