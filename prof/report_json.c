@@ -4,9 +4,6 @@
  * SQLite makes the JSON.  Times are ns, sizes bytes, shares percent; a fact
  * that is not known is null.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "prof/c4prof.h"
 
 static const char report_sql[] =
@@ -53,8 +50,19 @@ keep(void *arg, const char *text)
     sqlite3_stmt *insert = arg;
 
     sqlite3_bind_text(insert, 1, text, -1, SQLITE_TRANSIENT);
-    sqlite3_step(insert);
+    c4i_db_row(insert);
     sqlite3_reset(insert);
+}
+
+/* SQLite passes infinite numbers on, for which JSON has no word. */
+static void
+check_json(sqlite3 *db, sqlite3_stmt *report)
+{
+    sqlite3_stmt *q = c4i_db_query(db, "SELECT iif(json_valid(?1), 1, json(?1))");
+
+    sqlite3_bind_value(q, 1, sqlite3_column_value(report, 0));
+    c4i_db_row(q);
+    sqlite3_finalize(q);
 }
 
 int
@@ -62,18 +70,15 @@ c4i_report_json(sqlite3 *db)
 {
     sqlite3_stmt *q = c4i_db_query(db, "CREATE TEMP TABLE warning (text)");
 
-    sqlite3_step(q);
+    c4i_db_row(q);
     sqlite3_finalize(q);
     q = c4i_db_query(db, "INSERT INTO temp.warning VALUES (?)");
     c4i_report_warnings(db, keep, q);
     sqlite3_finalize(q);
     q = c4i_db_query(db, report_sql);
-    if (sqlite3_step(q) != SQLITE_ROW) {
-        fprintf(stderr, "c4prof: the database cannot be read: %s\n", sqlite3_errmsg(db));
-        sqlite3_finalize(q);
-        return 1;
-    }
-    printf("%s\n", (const char *)sqlite3_column_text(q, 0));
+    c4i_db_row(q);
+    check_json(db, q);
+    c4i_print_json((const char *)sqlite3_column_text(q, 0));
     sqlite3_finalize(q);
-    return 0;
+    return C4I_EXIT_OK;
 }

@@ -9,27 +9,45 @@
 #include <string.h>
 
 #include "prof/c4prof.h"
+#include "prof/plain.h"
 
 enum { BAR = 40, MOST_PES = 16, MOST_ENTRIES = 12, MOST_STEPS = 12, NAME = 34 };
 
-static const char *
-text(sqlite3_stmt *q, int col, const char *otherwise)
-{
-    const char *s = (const char *)sqlite3_column_text(q, col);
+enum { TEXT = 200, LONG_TEXT = 8192 };
 
-    return s ? s : otherwise;
+/* A short text of the database, fit for a terminal; lives as long as the block. */
+#define TEXT(q, col, otherwise) \
+    c4i_show_text((char[TEXT]){ 0 }, TEXT, q, col, otherwise)
+
+/* Columns of a terminal, combining and wide characters aside. */
+static int
+columns(const char *s)
+{
+    int n = 0;
+
+    for (; *s; s++)
+        n += (*s & 0xc0) != 0x80;
+    return n;
 }
 
 /* A name that is too long keeps its end, where methods differ. */
 static void
-print_name(const char *name)
+print_name(sqlite3_stmt *q, int col)
 {
-    size_t n = strlen(name);
+    const char *name = (const char *)sqlite3_column_text(q, col);
+    size_t n = name ? strlen(name) : 0;
+    char buf[4 * TEXT];
+    const char *s = c4i_plain(buf, sizeof(buf), name ? name + (n > TEXT ? n - TEXT : 0) : "?");
+    int left_out = columns(s) - (NAME - 2);
 
-    if (n > NAME)
-        printf("  ..%-*s", NAME - 2, name + n - (NAME - 2));
-    else
-        printf("  %-*s", NAME, name);
+    if (columns(s) > NAME) {
+        for (; left_out > 0; left_out--)
+            for (s++; (*s & 0xc0) == 0x80; s++)
+                ;
+        printf("  ..%s", s);
+    } else {
+        printf("  %s%*s", s, NAME - columns(s), "");
+    }
 }
 
 /* ---- The run --------------------------------------------------------------------- */
@@ -41,22 +59,23 @@ print_run(sqlite3 *db, const char *path)
         "SELECT coalesce((SELECT group_concat(value, ' ') FROM json_each(argv)), program),"
         " start, npes, json_array_length(hosts), json_extract(hosts, '$[0]'), transport,"
         " exit_status, complete, level, end_ns, balancer, version FROM run");
-    char t[16];
+    char t[16], file[LONG_TEXT], command[LONG_TEXT];
 
-    if (sqlite3_step(q) == SQLITE_ROW) {
+    if (c4i_db_row(q)) {
         bool alone = sqlite3_column_int(q, 3) < 2;
 
-        printf("%s: %s\n", path, text(q, 0, "?"));
-        printf("%s, %d PE%s on %s%s by %s, %s", text(q, 1, "?"), sqlite3_column_int(q, 2),
-               sqlite3_column_int(q, 2) == 1 ? "" : "s", text(q, 4, "?"),
-               alone ? "" : " and others", text(q, 5, "?"),
+        printf("%s: %s\n", c4i_plain(file, sizeof(file), path),
+               c4i_show_text(command, sizeof(command), q, 0, "?"));
+        printf("%s, %d PE%s on %s%s by %s, %s", TEXT(q, 1, "?"), sqlite3_column_int(q, 2),
+               sqlite3_column_int(q, 2) == 1 ? "" : "s", TEXT(q, 4, "?"),
+               alone ? "" : " and others", TEXT(q, 5, "?"),
                c4i_show_ns(t, sqlite3_column_double(q, 9)));
         if (sqlite3_column_type(q, 6) == SQLITE_NULL)
             printf(", killed");
         else
             printf(", exit status %d", sqlite3_column_int(q, 6));
-        printf(", level %s, balancer %s, c4 %s\n", text(q, 8, "?"), text(q, 10, "none"),
-               text(q, 11, "?"));
+        printf(", level %s, balancer %s, c4 %s\n", TEXT(q, 8, "?"), TEXT(q, 10, "none"),
+               TEXT(q, 11, "?"));
     }
     sqlite3_finalize(q);
 }
@@ -80,7 +99,7 @@ print_pe(sqlite3_stmt *q)
     double busy = sqlite3_column_double(q, 1), over = sqlite3_column_double(q, 3);
     char a[16], b[16];
 
-    printf("  %4s  %5.1f  %5.1f  %8.1f  ", text(q, 0, "mean"), busy,
+    printf("  %4s  %5.1f  %5.1f  %8.1f  ", TEXT(q, 0, "mean"), busy,
            sqlite3_column_double(q, 2), over);
     print_bar(busy, over);
     printf("  %8s  %8s\n", c4i_show_count(a, sqlite3_column_double(q, 4)),
@@ -102,13 +121,13 @@ print_pes(sqlite3 *db)
         "SELECT NULL, avg(busy_percent), avg(idle_percent), avg(overhead_percent), avg(sent),"
         " avg(sent_bytes), count(*), max(busy_percent) FROM pe_time JOIN pe USING (pe)";
     sqlite3_stmt *m = c4i_db_query(db, mean), *q;
-    bool have = sqlite3_step(m) == SQLITE_ROW;
+    bool have = c4i_db_row(m);
     int n = sqlite3_column_int(m, 6);
 
     printf("\n  %4s  %5s  %5s  %8s  %-*s  %8s  %8s\n", "PE", "busy%", "idle%", "overhead",
            BAR + 2, "# busy  + overhead  . idle", "sent", "bytes");
     q = c4i_db_query(db, n > MOST_PES ? ends : all);
-    for (int i = 0; sqlite3_step(q) == SQLITE_ROW; i++) {
+    for (int i = 0; c4i_db_row(q); i++) {
         if (n > MOST_PES && i == 8)
             printf("   ...  %d PEs between the busiest and the idlest are left out\n",
                    n - MOST_PES);
@@ -128,7 +147,7 @@ print_pes(sqlite3 *db)
 
 /* ---- Entry methods ----------------------------------------------------------------- */
 
-enum { FIRST_COUNTER = 6 };
+enum { FIRST_COUNTER = 6, MEAN_WIDTH = 12, MAX_WIDTH = 11 };
 
 /* Returns the number of counters; in_ns tells which count time. */
 static int
@@ -138,13 +157,13 @@ print_entry_heads(sqlite3 *db, bool in_ns[6])
                                        " ORDER BY col");
     int n = 0;
 
-    printf("\n  %-*s  %8s  %8s  %8s  %8s  %6s", NAME, "entry method", "calls", "total", "mean",
-           "max", "share%");
-    while (n < 6 && sqlite3_step(q) == SQLITE_ROW) {
-        const char *name = text(q, 0, "?"), *colon = strrchr(name, ':');
+    printf("\n  %-*s  %8s  %8s  %*s  %*s  %6s", NAME, "entry method", "calls", "total",
+           MEAN_WIDTH, "mean/stretch", MAX_WIDTH, "max/stretch", "share%");
+    while (n < 6 && c4i_db_row(q)) {
+        const char *name = TEXT(q, 0, "?"), *colon = strrchr(name, ':');
 
         printf("  %*s", 10, colon ? colon + 1 : name);
-        in_ns[n++] = strcmp(text(q, 1, ""), "ns") == 0;
+        in_ns[n++] = strcmp(TEXT(q, 1, ""), "ns") == 0;
     }
     printf("\n");
     sqlite3_finalize(q);
@@ -173,15 +192,16 @@ print_entries(sqlite3 *db)
     double rest = 0;
     char a[16];
 
-    for (; sqlite3_step(q) == SQLITE_ROW; shown++) {
+    for (; c4i_db_row(q); shown++) {
         if (shown >= MOST_ENTRIES) {
             rest += sqlite3_column_double(q, 5);
             continue;
         }
-        print_name(text(q, 0, "?"));
+        print_name(q, 0);
         printf("  %8s", c4i_show_count(a, sqlite3_column_double(q, 1)));
-        for (int i = 2; i < 5; i++)
-            printf("  %8s", c4i_show_ns(a, sqlite3_column_double(q, i)));
+        printf("  %8s", c4i_show_ns(a, sqlite3_column_double(q, 2)));
+        printf("  %*s", MEAN_WIDTH, c4i_show_ns(a, sqlite3_column_double(q, 3)));
+        printf("  %*s", MAX_WIDTH, c4i_show_ns(a, sqlite3_column_double(q, 4)));
         printf("  %6.1f", sqlite3_column_double(q, 5));
         for (int i = 0; i < ncounters; i++)
             print_counter(q, FIRST_COUNTER + i, in_ns[i]);
@@ -203,7 +223,7 @@ print_messages(sqlite3 *db)
     char a[16], b[16], c[16], d[16], e[16];
     bool some = false;
 
-    if (sqlite3_step(q) == SQLITE_ROW)
+    if (c4i_db_row(q))
         printf("\n  messages between PEs: %s with %s (min %s, max %s); calls within a PE: %s\n",
                c4i_show_count(a, sqlite3_column_double(q, 0)),
                c4i_show_bytes(b, sqlite3_column_double(q, 1)),
@@ -215,8 +235,8 @@ print_messages(sqlite3 *db)
         "SELECT k.name, count(*) AS n, sum(bytes), avg(arrived - sent)"
         " FROM message m JOIN message_kind k ON k.id = m.kind WHERE m.dst != m.src"
         " GROUP BY k.name ORDER BY n DESC LIMIT 5");
-    for (; sqlite3_step(q) == SQLITE_ROW; some = true) {
-        printf("%s%s %s, %s", some ? "; " : "    of these ", text(q, 0, "?"),
+    for (; c4i_db_row(q); some = true) {
+        printf("%s%s %s, %s", some ? "; " : "    of these ", TEXT(q, 0, "?"),
                c4i_show_count(a, sqlite3_column_double(q, 1)),
                c4i_show_bytes(b, sqlite3_column_double(q, 2)));
         if (sqlite3_column_type(q, 3) != SQLITE_NULL)
@@ -245,7 +265,7 @@ print_step(sqlite3_stmt *q)
 
     printf("  %4d  %8s", sqlite3_column_int(q, 0),
            c4i_show_ns(a, sqlite3_column_double(q, 1)));
-    printf("  %-16s  %7d  %6d", text(q, 2, "?"), sqlite3_column_int(q, 3),
+    printf("  %-16s  %7d  %6d", TEXT(q, 2, "?"), sqlite3_column_int(q, 3),
            sqlite3_column_int(q, 4));
     printf("  %8s", c4i_show_ns(a, sqlite3_column_double(q, 5)));
     printf("  %9s", sqlite3_column_type(q, 6) == SQLITE_NULL
@@ -260,16 +280,17 @@ print_steps(sqlite3 *db)
 {
     sqlite3_stmt *q = c4i_db_query(db,
         "SELECT step, begin, strategy, objects, migrations,"
-        " coalesce(statistics_ns, 0) + coalesce(strategy_ns, 0), migration_ns, imbalance_before, imbalance_predicted, imbalance_measured, metric,"
+        " coalesce(statistics_ns, 0) + coalesce(strategy_ns, 0), migration_ns,"
+        " imbalance_before, imbalance_predicted, imbalance_measured, metric,"
         " count(*) OVER () AS n FROM lb_step ORDER BY step");
 
-    for (int i = 0; sqlite3_step(q) == SQLITE_ROW; i++) {
+    for (int i = 0; c4i_db_row(q); i++) {
         int n = sqlite3_column_int(q, 11);
 
         if (i == 0)
             printf("\n  load balancing by %s time; imbalance is max / mean - 1\n"
                    "  %4s  %8s  %-16s  %7s  %6s  %8s  %9s  %9s  %9s  %9s\n",
-                   text(q, 10, "?"), "step", "at", "strategy", "objects", "moved", "decision",
+                   TEXT(q, 10, "?"), "step", "at", "strategy", "objects", "moved", "decision",
                    "migration", "before", "predicted", "measured");
         if (n > MOST_STEPS && i == 3)
             printf("   ...  %d steps are left out\n", n - MOST_STEPS);
@@ -287,7 +308,7 @@ print_migrations(sqlite3 *db)
         " (SELECT sum(migrate_out_ns + migrate_in_ns) FROM pe) FROM migration");
     char a[16], b[16], c[16], d[16];
 
-    if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_int64(q, 0) > 0)
+    if (c4i_db_row(q) && sqlite3_column_int64(q, 0) > 0)
         printf("\n  migrations: %s (%lld of them by the program), %s, mean flight %s, PEs spent "
                "%s on them\n", c4i_show_count(a, sqlite3_column_double(q, 0)),
                (long long)sqlite3_column_int64(q, 1),
@@ -301,11 +322,12 @@ static void
 print_warning(void *arg, const char *warning)
 {
     bool *first = arg;
+    char shown[LONG_TEXT];
 
     if (*first)
         printf("\n");
     *first = false;
-    printf("  ! %s\n", warning);
+    printf("  ! %s\n", c4i_plain(shown, sizeof(shown), warning));
 }
 
 int

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "prof/plain.h"
 #include "prof/spool.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -39,8 +40,8 @@ say_full(c4i_spool *s, const char *why)
     s->full = true;
     if (!first_to_say(s))
         return;
-    fprintf(stderr, "c4: PE %u: recording stops here: %s (%s); the job goes on, "
-            "what was recorded is kept\n", s->head->pe, why, s->path);
+    c4i_say("c4", "PE %u: recording stops here: %s (%s); the job goes on, "
+            "what was recorded is kept", s->head->pe, why, s->path);
 }
 
 /* As much again as there is, within bounds: on ext4 it costs far more to make a
@@ -215,7 +216,7 @@ c4i_spool_close(c4i_spool *s)
     used = (size_t)(s->cur - s->base);
     munmap(s->base, s->mapped);
     if (ftruncate(s->fd, (off_t)used) != 0)
-        fprintf(stderr, "c4: cannot trim %s: %s\n", s->path, strerror(errno));
+        c4i_say("c4", "cannot trim %s: %s", s->path, strerror(errno));
     close(s->fd);
     if (s->said >= 0)
         close(s->said);

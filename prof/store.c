@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/digest.h"
+#include "prof/plain.h"
 #include "prof/schema.h"
 #include "prof/store_parts.h"
 
@@ -44,6 +46,19 @@ warn(struct warnings *w, const char *fmt, ...)
     va_end(ap);
 }
 
+/* A pipe among the spools must not keep us waiting. */
+static c4_err
+open_file(c4i_spool_in *in, const char *path, const char *magic, bool over, char *err,
+          size_t nerr)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return c4i_spool_open(in, path, magic, over, err, nerr);
+    snprintf(err, nerr, "cannot read %s: it is no regular file", path);
+    return C4_EFORMAT;
+}
+
 static c4_err
 open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w, char *err,
             size_t nerr)
@@ -54,7 +69,7 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
     c4_err e;
 
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    e = c4i_spool_open(&src.spool, path, C4I_SPOOL_MAGIC, s->run->over, err, nerr);
+    e = open_file(&src.spool, path, C4I_SPOOL_MAGIC, s->run->over, err, nerr);
     if (e == C4_ESTATE || e == C4_ENOMEM)
         return e;
     if (e) {
@@ -62,7 +77,7 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
         return C4_OK;
     }
     snprintf(path, sizeof(path), "%s/%.*s.stats", dir, (int)stem, name);
-    e = c4i_spool_open(&src.stats, path, C4I_STATS_MAGIC, true, err, nerr);
+    e = open_file(&src.stats, path, C4I_STATS_MAGIC, true, err, nerr);
     src.has_stats = e == C4_OK;
     if (e)
         warn(w, "%s", err);
@@ -316,6 +331,10 @@ publish(const char *tmp, const char *db_file, c4i_store_result *result, char *er
 {
     struct stat st;
 
+    if (c4i_digest_seal(tmp)) {
+        snprintf(err, nerr, "cannot write %s: %s", tmp, strerror(errno));
+        return C4_EIO;
+    }
     if (stat(tmp, &st) == 0)
         result->file_bytes = (uint64_t)st.st_size;
     if (rename(tmp, db_file) == 0)
@@ -407,20 +426,20 @@ c4i_trace_end(const c4i_trace *t, const c4i_run_info *run, bool quiet)
     if (!t->dir[0])
         return C4_OK;                       /* begin() has said why */
     if (!quiet && spool_bytes(t->dir) > SAY_BYTES)
-        fprintf(stderr, "c4: writing %s\n", t->file);
+        c4i_say("c4", "writing %s", t->file);
     e = c4i_store_write(t->dir, t->file, &info, false, &r, err, sizeof(err));
     if (e == C4_ENOENT) {                   /* no PE came so far as to record */
         c4i_trace_remove_spools(t->dir);
-        fprintf(stderr, "c4: nothing was recorded for %s\n", t->file);
+        c4i_say("c4", "nothing was recorded for %s", t->file);
     } else if (e) {
-        fprintf(stderr, "c4: the trace is not written: %s; `c4prof recover %s -o FILE` can do "
-                "it from the spools\n", err, t->dir);
+        c4i_say("c4", "the trace is not written: %s; `c4prof recover %s -o FILE` can do "
+                "it from the spools", err, t->dir);
     } else if (!quiet) {
-        fprintf(stderr, "c4: recorded %llu executions and %llu messages in %s\n",
+        c4i_say("c4", "recorded %llu executions and %llu messages in %s",
                 (unsigned long long)r.executions, (unsigned long long)r.messages, t->file);
     }
     if (!e && r.dropped)
-        fprintf(stderr, "c4: %llu records found no room in the spools and are missing; see "
-                "+traceLimit\n", (unsigned long long)r.dropped);
+        c4i_say("c4", "%llu records found no room in the spools and are missing; see "
+                "+traceLimit", (unsigned long long)r.dropped);
     return e;
 }

@@ -436,11 +436,39 @@ write_objects(c4i_store *s)
     return e;
 }
 
+/* An element keeps its collection, although what that was is lost. */
+static c4_err
+stand_in(c4i_store *s, uint32_t coll)
+{
+    c4i_source nowhere = { .ntypes = 0 };
+    c4i_rec_collection lost = { .coll = coll, .coll_kind = C4_KIND_ARRAY, .flags = 1 };
+    char text[100];
+    c4_err e;
+
+    snprintf(text, sizeof(text), "the record of collection %u is missing: its type and its kind "
+             "are not known", coll);
+    e = c4i_store_log(s, C4I_NULL, C4I_NULL, "warning", text);
+    return e ? e : c4i_store_coll(s, &nowhere, &lost);
+}
+
+static c4_err
+complete_colls(c4i_store *s)
+{
+    c4_err e = C4_OK;
+
+    for (uint32_t i = 0; i < s->nobject && !e; i++)
+        if (!find_coll(s, s->object[i].coll))
+            e = stand_in(s, s->object[i].coll);
+    return e;
+}
+
 c4_err
 c4i_store_names_write(c4i_store *s)
 {
     c4_err e = write_types(s);
 
+    if (!e)
+        e = complete_colls(s);
     if (!e)
         e = write_entries(s);
     if (!e)

@@ -23,9 +23,12 @@
 
 enum { C4I_ROWS = 64, C4I_MAXCOLS = 24 };
 
-/* Rows of integers, many a statement. */
+/* Rows of integers, many a statement.  A row whose key is there already, as
+ * damaged spools have it, is left out; the table log tells how many. */
 typedef struct c4i_rows {
     sqlite3      *db;
+    const char   *table;
+    int64_t       left_out;
     sqlite3_stmt *many, *one;
     int           ncols, n;
     int64_t       buf[C4I_ROWS * C4I_MAXCOLS];

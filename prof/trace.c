@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/plain.h"
 #include "prof/trace.h"
 
 /* A spool's name: pe-NNNNN.spool or .stats. */
@@ -47,7 +48,8 @@ c4i_trace_is_live(const char *dir)
     bool live = false;
 
     while (d && !live && (e = readdir(d))) {
-        int fd = is_spool(e->d_name) ? openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC) : -1;
+        int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+        int fd = is_spool(e->d_name) ? openat(dirfd(d), e->d_name, flags) : -1;
 
         if (fd < 0)
             continue;
@@ -157,11 +159,10 @@ c4i_trace_begin(const char *file, bool overwrite, c4i_trace *t)
     c4_err e = c4i_trace_prepare(file, overwrite, t, err, sizeof(err));
 
     if (e) {
-        fprintf(stderr, "c4: no trace: %s; the job goes on\n", err);
+        c4i_say("c4", "no trace: %s; the job goes on", err);
         t->file[0] = t->dir[0] = 0;
     } else if (!overwrite && access(file, F_OK) == 0) {
-        fprintf(stderr, "c4: %s exists: recording into %s (+traceOverwrite replaces it)\n", file,
-                t->file);
+        c4i_say("c4", "%s exists: recording into %s (+traceOverwrite replaces it)", file, t->file);
     }
     setenv(C4I_TRACE_DIR_ENV, t->dir, 1);
     setenv(C4I_TRACE_FILE_ENV, t->file, 1);

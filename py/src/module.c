@@ -347,7 +347,7 @@ mod_flag(PyObject *mod, PyObject *arg)
     if (!name || py_need_pe(st))
         return NULL;
     value = c4_flag(st->pe, name);
-    return value ? PyUnicode_FromString(value) : Py_NewRef(Py_None);
+    return value ? PyUnicode_DecodeFSDefault(value) : Py_NewRef(Py_None);
 }
 
 static PyObject *
