@@ -83,49 +83,51 @@ print_run(sqlite3 *db, const char *path)
 /* ---- PEs ------------------------------------------------------------------------- */
 
 static void
-print_bar(double busy, double over)
+print_bar(double busy, double stolen, double over)
 {
-    int b = (int)(busy * BAR / 100 + 0.5), o = (int)((busy + over) * BAR / 100 + 0.5) - b;
+    int b = (int)(busy * BAR / 100 + 0.5), s = (int)((busy + stolen) * BAR / 100 + 0.5);
+    int o = (int)((busy + stolen + over) * BAR / 100 + 0.5);
 
     putchar('|');
     for (int i = 0; i < BAR; i++)
-        putchar(i < b ? '#' : i < b + o ? '+' : '.');
+        putchar(i < b ? '#' : i < s ? '-' : i < o ? '+' : '.');
     putchar('|');
 }
 
 static void
 print_pe(sqlite3_stmt *q)
 {
-    double busy = sqlite3_column_double(q, 1), over = sqlite3_column_double(q, 3);
+    double busy = sqlite3_column_double(q, 1), stolen = sqlite3_column_double(q, 2);
+    double over = sqlite3_column_double(q, 4);
     char a[16], b[16];
 
-    printf("  %4s  %5.1f  %5.1f  %8.1f  ", TEXT(q, 0, "mean"), busy,
-           sqlite3_column_double(q, 2), over);
-    print_bar(busy, over);
-    printf("  %8s  %8s\n", c4i_show_count(a, sqlite3_column_double(q, 4)),
-           c4i_show_bytes(b, sqlite3_column_double(q, 5)));
+    printf("  %4s  %5.1f  %7.1f  %5.1f  %8.1f  ", TEXT(q, 0, "mean"), busy, stolen,
+           sqlite3_column_double(q, 3), over);
+    print_bar(busy, stolen, over);
+    printf("  %8s  %8s\n", c4i_show_count(a, sqlite3_column_double(q, 5)),
+           c4i_show_bytes(b, sqlite3_column_double(q, 6)));
 }
 
 static void
 print_pes(sqlite3 *db)
 {
     static const char all[] =
-        "SELECT pe, busy_percent, idle_percent, overhead_percent, sent, sent_bytes"
+        "SELECT pe, busy_percent, stolen_percent, idle_percent, overhead_percent, sent, sent_bytes"
         " FROM pe_time JOIN pe USING (pe) ORDER BY pe";
     static const char ends[] =
-        "WITH ranked AS (SELECT pe, busy_percent, idle_percent, overhead_percent, sent,"
-        " sent_bytes, row_number() OVER (ORDER BY busy_percent DESC) AS r,"
+        "WITH ranked AS (SELECT pe, busy_percent, stolen_percent, idle_percent, overhead_percent,"
+        " sent, sent_bytes, row_number() OVER (ORDER BY busy_percent DESC) AS r,"
         " count(*) OVER () AS n FROM pe_time JOIN pe USING (pe))"
         " SELECT * FROM ranked WHERE r <= 8 OR r > n - 8 ORDER BY r";
     static const char mean[] =
-        "SELECT NULL, avg(busy_percent), avg(idle_percent), avg(overhead_percent), avg(sent),"
-        " avg(sent_bytes), count(*), max(busy_percent) FROM pe_time JOIN pe USING (pe)";
+        "SELECT NULL, avg(busy_percent), avg(stolen_percent), avg(idle_percent),"
+        " avg(overhead_percent), avg(sent), avg(sent_bytes), count(*), max(busy_percent) FROM pe_time JOIN pe USING (pe)";
     sqlite3_stmt *m = c4i_db_query(db, mean), *q;
     bool have = c4i_db_row(m);
-    int n = sqlite3_column_int(m, 6);
+    int n = sqlite3_column_int(m, 7);
 
-    printf("\n  %4s  %5s  %5s  %8s  %-*s  %8s  %8s\n", "PE", "busy%", "idle%", "overhead",
-           BAR + 2, "# busy  + overhead  . idle", "sent", "bytes");
+    printf("\n  %4s  %5s  %7s  %5s  %8s  %-*s  %8s  %8s\n", "PE", "busy%", "stolen%", "idle%",
+           "overhead", BAR + 2, "# busy - stolen + overhead . idle", "sent", "bytes");
     q = c4i_db_query(db, n > MOST_PES ? ends : all);
     for (int i = 0; c4i_db_row(q); i++) {
         if (n > MOST_PES && i == 8)
@@ -140,7 +142,7 @@ print_pes(sqlite3 *db)
         print_pe(m);
         if (busy > 0)
             printf("  imbalance of busy time over the whole run: %.1f %%\n",
-                   100 * (sqlite3_column_double(m, 7) / busy - 1));
+                   100 * (sqlite3_column_double(m, 8) / busy - 1));
     }
     sqlite3_finalize(m);
 }
@@ -187,7 +189,7 @@ print_entries(sqlite3 *db)
 {
     bool in_ns[6];
     int ncounters = print_entry_heads(db, in_ns), shown = 0;
-    sqlite3_stmt *q = c4i_db_query(db, "SELECT entry, calls, ns, mean_ns, max_ns, percent,"
+    sqlite3_stmt *q = c4i_db_query(db, "SELECT entry, calls, own_ns, mean_ns, max_ns, percent,"
                                        " c1, c2, c3, c4, c5, c6 FROM entry_time");
     double rest = 0;
     char a[16];

@@ -23,25 +23,38 @@ static const char *const queries[] = {
     "  '; give them room (+traceLimit, the disk), or record +traceLevel summary' ELSE '' END"
     " FROM run WHERE dropped > 0",
 
+    "SELECT printf('PE %d: single executions and messages are whole from %.3f s to %.3f s of %.3f s',"
+    " pe, begin / 1e9, covered_until / 1e9, end / 1e9) FROM pe WHERE covered_until IS NOT NULL"
+    " ORDER BY pe LIMIT 8",
+
     "SELECT CASE WHEN pe IS NULL THEN '' ELSE 'PE ' || pe || ': ' END || text FROM log"
     " WHERE level IN ('warning', 'error') LIMIT 5",
 
     "SELECT name || ' could not be counted: ' || why_missing FROM counter"
     " WHERE why_missing IS NOT NULL",
 
-    "SELECT 'more PEs than cores: an execution''s time includes waiting for a core'"
-    " FROM run WHERE oversubscribed",
+    "SELECT 'more PEs than cores: the time of executions shorter than 1 ms includes their waiting"
+    " for a core' FROM run WHERE oversubscribed",
+
+    "SELECT printf('PE %d was stopped for %.3f s by a signal: that is not counted as its work', pe,"
+    " stopped_ns / 1e9) FROM pe WHERE stopped_ns > 1000000 ORDER BY stopped_ns DESC LIMIT 4",
+
+    "SELECT printf('PE %d waited %.3f s for a core while it had work (%d involuntary switches):"
+    " that is not counted as its work', pe, (stolen_ns - stopped_ns) / 1e9, switches) FROM pe"
+    " WHERE stolen_ns - stopped_ns > max(10000000, 0.02 * busy_ns)"
+    " ORDER BY stolen_ns - stopped_ns DESC LIMIT 4",
 
     "SELECT printf('PEs were idle %.0f %% of the time', sum(100.0 * idle_ns) / sum(end - begin))"
     " FROM pe HAVING sum(idle_ns) > 0.5 * sum(end - begin) AND count(*) > 1",
 
     /* one: what took the most on the busiest PE; free: what balancing can move there. */
-    "WITH top AS (SELECT pe, busy_ns AS busy, mean FROM pe, (SELECT avg(busy_ns) AS mean,"
-    "   count(*) AS n FROM pe) WHERE n > 1 AND busy_ns > 1.2 * mean AND mean > 10000000"
-    "   AND NOT EXISTS (SELECT 1 FROM lb_step) ORDER BY busy_ns DESC LIMIT 1),"
-    " one AS (SELECT object, sum(ns) AS ns FROM execution WHERE pe = (SELECT pe FROM top)"
+    "WITH own AS (SELECT pe, busy_ns - stolen_ns AS busy FROM pe),"
+    " top AS (SELECT pe, busy, mean FROM own, (SELECT avg(busy) AS mean, count(*) AS n FROM own)"
+    "   WHERE n > 1 AND busy > 1.2 * mean AND mean > 10000000"
+    "   AND NOT EXISTS (SELECT 1 FROM lb_step) ORDER BY busy DESC LIMIT 1),"
+    " one AS (SELECT object, sum(ns - coalesce(stolen_ns, 0)) AS ns FROM execution WHERE pe = (SELECT pe FROM top)"
     "  GROUP BY object ORDER BY ns DESC LIMIT 1),"
-    " free AS (SELECT (SELECT coalesce(sum(s.ns), 0) FROM summary s JOIN entry_method m"
+    " free AS (SELECT (SELECT coalesce(sum(s.ns - s.stolen_ns), 0) FROM summary s JOIN entry_method m"
     "   ON m.id = s.entry WHERE s.pe = (SELECT pe FROM top)"
     "   AND m.type IN (SELECT type FROM collection WHERE at_sync)) AS ns,"
     "  (SELECT count(*) FROM object o JOIN collection c ON c.id = o.collection WHERE at_sync"

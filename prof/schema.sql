@@ -297,13 +297,13 @@ SELECT coalesce(t.name || '.', '') || m.name AS entry, m.kind AS kind,
        sum(s.calls) AS calls, sum(s.ns) AS ns,
        sum(s.stretches) AS stretches, sum(s.ns) / max(sum(s.stretches), 1) AS mean_ns,
        min(s.min_ns) AS min_ns, max(s.max_ns) AS max_ns,
-       100.0 * sum(s.ns) / (SELECT max(sum(ns), 1) FROM summary) AS percent,
-       sum(s.stolen_ns) AS stolen_ns, sum(s.em_ns) AS em_ns, sum(s.send_ns) AS send_ns, sum(s.recv_ns) AS recv_ns,
+       100.0 * sum(s.ns - s.stolen_ns) / (SELECT max(sum(ns - stolen_ns), 1) FROM summary) AS percent,
+       sum(s.stolen_ns) AS stolen_ns, sum(s.ns - s.stolen_ns) AS own_ns, sum(s.em_ns) AS em_ns, sum(s.send_ns) AS send_ns, sum(s.recv_ns) AS recv_ns,
        sum(s.bytes) AS bytes, sum(s.sent) AS sent, sum(s.sent_bytes) AS sent_bytes,
        sum(s.c1) AS c1, sum(s.c2) AS c2, sum(s.c3) AS c3,
        sum(s.c4) AS c4, sum(s.c5) AS c5, sum(s.c6) AS c6, m.id AS id
 FROM summary s JOIN entry_method m ON m.id = s.entry LEFT JOIN chare_type t ON t.id = m.type
-GROUP BY m.id ORDER BY ns DESC;
+GROUP BY m.id ORDER BY own_ns DESC;
 
 -- How was each PE's time spent?
 CREATE VIEW pe_time AS
