@@ -29,7 +29,7 @@ c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low)
     c4i_task ***tail = t->later ? &pe->later_tail : &pe->tasks_tail;
 
     t->next = NULL;
-    if (!t->cause.trace)
+    if (pe->want_sent && !t->cause.trace)
         t->cause = c4_cause_event(pe, C4_EVENT_POST);
     **tail = t;
     *tail = &t->next;

@@ -68,13 +68,6 @@ c4_cause_now(c4_pe *pe)
     return pe->ctx.cause;
 }
 
-c4_cause
-c4i_cause_of(const c4_pe *pe, const c4i_msg *m)
-{
-    return (c4_cause){ .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len,
-                       .arrived = m->arrived, .local = m->w.src == pe->me };
-}
-
 void
 c4i_handling(c4_pe *pe, const c4_cause *c)
 {

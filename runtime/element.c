@@ -344,7 +344,8 @@ context_close(c4_pe *pe)
     if (pe->ctx.active)
         stretch_end(pe, false);
     count_processed(pe);
-    pe->handling = pe->ctx.cause;
+    if (__builtin_expect(pe->want_sent, 0))
+        pe->handling = pe->ctx.cause;
 }
 
 void
@@ -403,8 +404,10 @@ context_begin(c4_pe *pe, c4i_elem *e, uint16_t entry, const c4_done *done, const
     pe->ctx.active = pe->ctx.owes = true;
     pe->ctx.resumed = pe->ctx.woken = false;
     pe->ctx.task = 0;
-    pe->ctx.cause = *cause;
-    pe->ctx.cause.taken = 0;
+    if (__builtin_expect(pe->want_sent, 0)) {
+        pe->ctx.cause = *cause;
+        pe->ctx.cause.taken = 0;
+    }
     pe->ctx.done = *done;
     fault_info(pe);
     stretch_begin(pe);
@@ -562,7 +565,7 @@ void
 c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
 {
     c4_call call = { .src = m->w.src };
-    c4_cause cause = c4i_cause_of(pe, m);
+    c4_cause cause;
 
     if (m->w.hops)
         hint(pe, e, m);
@@ -579,8 +582,10 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
     }
     if (m->w.entry == C4I_ENTRY_JOIN) {
         c4i_section_join(pe, e, m);
-        if (pe->want_sent)
+        if (pe->want_sent) {
+            cause = c4i_cause_of(pe, m);
             c4i_handling(pe, &cause);
+        }
         pe->processed++;
         return;
     }
@@ -602,6 +607,8 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
         e->move_to = c4i_stress_rand(pe, pe->npes);
         e->move_why = C4I_WHY_USER;
     }
+    if (__builtin_expect(pe->want_sent, 0))
+        cause = c4i_cause_of(pe, m);
     pe->cur = m;
     c4i_execute(pe, e, m->w.entry, &call, &cause);
 }

@@ -342,7 +342,7 @@ typedef struct c4i_ctx {
     bool      owes;                         /* its message is not counted as processed yet */
     bool      resumed;
     bool      woken;                        /* resumed by cause; else it goes on after others */
-    c4_cause  cause;
+    c4_cause  cause;                        /* only while messages are recorded */
     uint64_t  begin, send;
     uint64_t  from, cpu;                    /* charged up to here: ticks, CPU ns */
     c4_done   done;
@@ -400,7 +400,7 @@ struct c4_pe {
     c4i_queue      local;                   /* messages to be routed here, first in first out */
     c4i_task      *tasks, **tasks_tail, *later_tasks, **later_tail;
     c4i_ctx        ctx;
-    c4_cause       handling;                /* while nothing is active: what is handled, or was last */
+    c4_cause       handling;                /* see cause.c; kept only while messages are recorded */
     c4_cause       post_event;              /* C4_EVENT_POST of this stretch; trace 0: none yet */
     uint8_t        value_is;                /* enum c4i_event of FUTURE messages just now; 0: replies */
     uint16_t       ntasks;                  /* c4_task_kind() */
@@ -624,7 +624,13 @@ void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 /* ---- cause.c ---- */
 /* Tells the recorder of a message: gives it its number; returns when, in ticks. */
 uint64_t c4i_record_sent(c4_pe *pe, c4i_wire *w, unsigned kind, uint32_t dst, uint64_t nbytes);
-c4_cause c4i_cause_of(const c4_pe *pe, const c4i_msg *m);
+static inline c4_cause
+c4i_cause_of(const c4_pe *pe, const c4i_msg *m)
+{
+    return (c4_cause){ .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len,
+                       .arrived = m->arrived, .local = m->w.src == pe->me };
+}
+
 /* A message, or an event, is handled now that makes no execution begin itself. */
 void c4i_handling(c4_pe *pe, const c4_cause *c);
 /* m is handled now. */

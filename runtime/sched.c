@@ -234,7 +234,8 @@ step_message(c4_pe *pe)
 static void
 run_task(c4_pe *pe, c4i_task *t)
 {
-    pe->handling = t->cause;
+    if (__builtin_expect(pe->want_sent, 0))
+        pe->handling = t->cause;
     t->run(pe, t);
 }
 
