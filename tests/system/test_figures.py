@@ -362,10 +362,10 @@ def test_counters_count_the_method_and_not_the_recorder(tmp_path):
         pytest.skip("no event counters here")
     of_hop = """FROM execution x JOIN entry_method m ON m.id = x.entry WHERE m.name = 'hop'"""
     assert one(db, f"SELECT count(*) {of_hop}") == 501
-    # Wall time may be longer where the PE lost its core, but not shorter; reading
-    # takes half a microsecond or two.
-    over, least = one(db, f"SELECT max(c1 - ns), min(c1) {of_hop}")
-    assert over < 40000 and least > 40000
+    # Wall time may be longer where the PE lost its core, but not shorter; reading takes half
+    # a microsecond or two, and longer now and then where an interrupt comes into it.
+    outliers, least = one(db, f"SELECT sum(c1 - ns > 40000), min(c1) {of_hop}")
+    assert outliers <= 2 and least > 40000
     assert one(db, f"SELECT avg(c1 - ns) {of_hop}") < 5000
 
 
