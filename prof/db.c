@@ -132,16 +132,16 @@ check_head(int fd, const char *path)
 static bool
 check_seal(int fd, const char *path)
 {
-    bool same;
+    enum c4i_seal seal;
 
-    if (c4i_digest_check(fd, &same)) {
+    if (c4i_digest_check(fd, &seal)) {
         say_errno(path);
         return false;
     }
-    if (!same)
+    if (seal != C4I_SEAL_FITS)
         c4i_say("c4prof", "%s is not as c4 wrote it: it is damaged, or was changed since; record "
                 "again, or give --as-is to see it nonetheless", path);
-    return same;
+    return seal == C4I_SEAL_FITS;
 }
 
 /* ---- SQLite, kept on a short leash ------------------------------------------------ */
