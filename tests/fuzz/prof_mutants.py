@@ -230,6 +230,9 @@ def spools(n, seed, work):
     ended, killed = os.path.join(work, "ended"), os.path.join(work, "killed")
     run(CASES, "--spools", ended, case("report-one-screen")).check_returncode()
     run(CASES, "--spools", killed, case("killed-pe-keeps-what-it-recorded")).check_returncode()
+    for end in "spool", "stats":            # as SIGKILL leaves them: without seals
+        path = os.path.join(killed, "pe-00001." + end)
+        os.truncate(path, os.path.getsize(path) - SEAL)
     recover(ended, db_file).check_returncode()
     want = rows(db_file)
     for i in range(n):
