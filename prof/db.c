@@ -132,16 +132,16 @@ check_head(int fd, const char *path)
 static bool
 check_seal(int fd, const char *path)
 {
-    bool same;
+    enum c4i_seal seal;
 
-    if (c4i_digest_check(fd, &same)) {
+    if (c4i_digest_check(fd, &seal)) {
         say_errno(path);
         return false;
     }
-    if (!same)
+    if (seal != C4I_SEAL_FITS)
         c4i_say("c4prof", "%s is not as c4 wrote it: it is damaged, or was changed since; record "
                 "again, or give --as-is to see it nonetheless", path);
-    return same;
+    return seal == C4I_SEAL_FITS;
 }
 
 /* ---- SQLite, kept on a short leash ------------------------------------------------ */
@@ -293,26 +293,34 @@ c4i_db_open(const char *path, bool as_is)
 
 /* ---- Asking ------------------------------------------------------------------------ */
 
+/* What can be done about it. */
 static const char *
-failure(sqlite3 *db)
+remedy(int code)
 {
-    switch (sqlite3_errcode(db)) {
-    case SQLITE_INTERRUPT:
-        return "it takes longer than any trace of its size can";
-    case SQLITE_NOMEM:
-        return "it takes more memory than any trace can";
+    switch (code) {
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        return "is there room for temporary files?";
+    case SQLITE_BUSY:
+    case SQLITE_READONLY:
+        return "is another program changing it?";
     default:
-        return sqlite3_errmsg(db);
+        return "record again";
     }
 }
 
 _Noreturn void
 c4i_db_fail(sqlite3 *db)
 {
-    const char *path = sqlite3_db_filename(db, "main");
+    const char *path = sqlite3_db_filename(db, "main"), *why;
+    int code = sqlite3_errcode(db);
 
-    c4i_say("c4prof", "%s cannot be read: %s; record again", path ? path : "the database",
-            failure(db));
+    why = code == SQLITE_INTERRUPT ? "it takes longer than any trace of its size can"
+          : code == SQLITE_NOMEM ? "it takes more memory than any trace can"
+          : sqlite3_errmsg(db);
+    c4i_say("c4prof", "%s cannot be read: %s; %s", path ? path : "the database", why,
+            remedy(code));
     exit(C4I_EXIT_CANNOT);
 }
 

@@ -1,9 +1,8 @@
 /*
- * digest.c - the seal at the end of a trace database; digest.h has the contract.
+ * digest.c - the seal at the end of a database or a spool; digest.h has the contract.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,39 +54,34 @@ make_seal(int fd, off_t len, unsigned char seal[SEAL])
 }
 
 c4_err
-c4i_digest_seal(const char *path)
+c4i_digest_seal(int fd)
 {
     unsigned char seal[SEAL];
     struct stat st;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    c4_err e = fd >= 0 && fstat(fd, &st) == 0 ? make_seal(fd, st.st_size, seal) : C4_EIO;
+    ssize_t n;
 
-    if (!e) {
-        ssize_t n = pwrite(fd, seal, SEAL, st.st_size);
-
-        if (n >= 0 && n < SEAL)
-            errno = ENOSPC;
-        e = n == SEAL ? C4_OK : C4_EIO;
-    }
-    if (fd >= 0)
-        close(fd);
-    return e;
+    if (fstat(fd, &st) != 0 || make_seal(fd, st.st_size, seal))
+        return C4_EIO;
+    n = pwrite(fd, seal, SEAL, st.st_size);
+    if (n >= 0 && n < SEAL)
+        errno = ENOSPC;
+    return n == SEAL ? C4_OK : C4_EIO;
 }
 
 c4_err
-c4i_digest_check(int fd, bool *same)
+c4i_digest_check(int fd, enum c4i_seal *found)
 {
     unsigned char seal[SEAL], there[SEAL];
     struct stat st;
-    c4_err e;
 
-    *same = false;
+    *found = C4I_SEAL_NONE;
     if (fstat(fd, &st) != 0)
         return C4_EIO;
     if (st.st_size < SEAL || pread(fd, there, SEAL, st.st_size - SEAL) != SEAL
         || memcmp(there, magic, MAGIC) != 0)
         return C4_OK;
-    e = make_seal(fd, st.st_size - SEAL, seal);
-    *same = !e && memcmp(seal, there, SEAL) == 0;
-    return e;
+    if (make_seal(fd, st.st_size - SEAL, seal))
+        return C4_EIO;
+    *found = memcmp(seal, there, SEAL) == 0 ? C4I_SEAL_FITS : C4I_SEAL_BROKEN;
+    return C4_OK;
 }

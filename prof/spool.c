@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "prof/digest.h"
 #include "prof/plain.h"
 #include "prof/spool.h"
 
@@ -206,6 +207,18 @@ c4i_spool_create(c4i_spool *s, const char *path, const c4i_spool_head *h,
     return C4_OK;
 }
 
+/* Where a full disk has no room for the seal, or a limit on the sizes of files
+ * forbids it (by SIGXFSZ), there is none; records were dropped before that. */
+static void
+seal(const c4i_spool *s, size_t used)
+{
+    struct rlimit rl;
+
+    if (getrlimit(RLIMIT_FSIZE, &rl) == 0
+        && (rl.rlim_cur == RLIM_INFINITY || rl.rlim_cur >= used + sizeof(c4i_rec)))
+        (void)c4i_digest_seal(s->fd);
+}
+
 void
 c4i_spool_close(c4i_spool *s)
 {
@@ -217,6 +230,7 @@ c4i_spool_close(c4i_spool *s)
     munmap(s->base, s->mapped);
     if (ftruncate(s->fd, (off_t)used) != 0)
         c4i_say("c4", "cannot trim %s: %s", s->path, strerror(errno));
+    seal(s, used);
     close(s->fd);
     if (s->said >= 0)
         close(s->said);

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,6 +60,48 @@ open_file(c4i_spool_in *in, const char *path, const char *magic, bool over, char
     return C4_EFORMAT;
 }
 
+/* Has a file of a PE that came to its end changed since?  The launcher, which
+ * waits for that end, need not ask. */
+static void
+check_seal(const c4i_spool_in *in, const c4i_spool_head *pe, const char *path, struct warnings *w)
+{
+    enum c4i_seal seal = C4I_SEAL_NONE;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && c4i_digest_check(fd, &seal))
+        seal = C4I_SEAL_NONE;
+    if (fd >= 0)
+        close(fd);
+    if (seal == C4I_SEAL_BROKEN)
+        warn(w, "%s is damaged: it does not fit its checksum, and what comes from it may be wrong",
+             path);
+    else if (seal == C4I_SEAL_NONE && pe->closed && !pe->dropped)
+        warn(w, "%s is damaged: its checksum is missing, and what comes from it may be wrong",
+             path);
+    else if (in->head.nstats > c4i_spool_nstats(in))
+        warn(w, "%s is damaged: %u of %u sums are missing", path,
+             in->head.nstats - c4i_spool_nstats(in), in->head.nstats);
+}
+
+/* The sums that belong to src->spool. */
+static void
+open_stats(c4i_store *s, c4i_source *src, const char *path, struct warnings *w, char *err,
+           size_t nerr)
+{
+    c4_err e = open_file(&src->stats, path, C4I_STATS_MAGIC, true, err, nerr);
+
+    if (e) {
+        warn(w, "%s", err);
+    } else if (src->stats.head.pe != src->spool.head.pe) {
+        warn(w, "%s is damaged: it is of PE %u", path, src->stats.head.pe);
+        c4i_spool_release(&src->stats);
+    } else {
+        src->has_stats = true;
+        if (!s->run->over)
+            check_seal(&src->stats, &src->spool.head, path, w);
+    }
+}
+
 static c4_err
 open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w, char *err,
             size_t nerr)
@@ -76,11 +119,10 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
         warn(w, "%s", err);
         return C4_OK;
     }
+    if (!s->run->over)
+        check_seal(&src.spool, &src.spool.head, path, w);
     snprintf(path, sizeof(path), "%s/%.*s.stats", dir, (int)stem, name);
-    e = open_file(&src.stats, path, C4I_STATS_MAGIC, true, err, nerr);
-    src.has_stats = e == C4_OK;
-    if (e)
-        warn(w, "%s", err);
+    open_stats(s, &src, path, w, err, nerr);
     for (uint32_t i = 0; i < s->nsrc; i++) {
         if (s->src[i].spool.head.pe == src.spool.head.pe) {
             warn(w, "%s/%s: PE %u is there already", dir, name, src.spool.head.pe);
@@ -329,14 +371,18 @@ write_file(c4i_store *s, const char *tmp, const struct warnings *w, char *err, s
 static c4_err
 publish(const char *tmp, const char *db_file, c4i_store_result *result, char *err, size_t nerr)
 {
+    int fd = open(tmp, O_RDWR | O_CLOEXEC);
+    c4_err e = fd >= 0 ? c4i_digest_seal(fd) : C4_EIO;
     struct stat st;
 
-    if (c4i_digest_seal(tmp)) {
+    if (e)
         snprintf(err, nerr, "cannot write %s: %s", tmp, strerror(errno));
-        return C4_EIO;
-    }
-    if (stat(tmp, &st) == 0)
+    else if (fstat(fd, &st) == 0)
         result->file_bytes = (uint64_t)st.st_size;
+    if (fd >= 0)
+        close(fd);
+    if (e)
+        return e;
     if (rename(tmp, db_file) == 0)
         return C4_OK;
     snprintf(err, nerr, "cannot rename %s to %s: %s", tmp, db_file, strerror(errno));
