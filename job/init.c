@@ -197,8 +197,8 @@ run_main(c4_pe *pe, int argc, char **argv, c4_main_fn main_fn)
     err = main_fn(pe, argc, argv);
     if (err)
         c4i_user_error(pe, err);
-    c4_context_leave(pe, &outer);
     c4_start_others(pe, NULL, 0);
+    c4_context_leave(pe, &outer);
 }
 
 int

@@ -521,23 +521,15 @@ prof_task(void *ctx, uint16_t task, const char *name, const char *file, unsigned
     c4_buf_release(&b);
 }
 
-/* Messages that programs send; the runtime's own are recorded, not tallied. */
-static bool
-is_user_kind(uint8_t kind)
-{
-    return kind == C4I_CALL || kind == C4I_INSERT || kind == C4I_CTOR || kind == C4I_BREQ
-           || kind == C4I_BCAST || kind == C4I_REDUCE || kind == C4I_FUTURE || kind == C4I_SREQ
-           || kind == C4I_SCAST || kind == C4I_SREDUCE;
-}
-
+/* The runtime's own messages are recorded, not tallied. */
 static void
 prof_sent(void *ctx, const c4i_sent *m)
 {
     c4i_prof *p = ctx;
     c4i_rec *to, r;
 
-    if (is_user_kind(m->w->kind)) {
-        if (!m->cause) {
+    if (c4i_is_programs(m->kind)) {
+        if (m->by_execution) {
             p->nsent++;
             p->sent_bytes += m->nbytes;
         }
@@ -549,7 +541,8 @@ prof_sent(void *ctx, const c4i_sent *m)
     r = (c4i_rec){ .sent = { .kind = C4I_REC_SENT, .msg_kind = m->kind,
                              .entry = m->w->entry, .dst = m->dst, .coll = m->w->coll,
                              .trace = m->w->trace, .elem = m->w->elem, .nbytes = m->nbytes,
-                             .when = m->when, .cause_pe = m->cause_pe, .cause = m->cause } };
+                             .when = m->when, .cause_pe = m->cause_pe, .cause = m->cause,
+                             .by_execution = m->by_execution } };
     c4i_spool_put(to, &r);
 }
 
@@ -559,7 +552,7 @@ prof_received(void *ctx, const c4i_wire *w, uint64_t nbytes)
 {
     c4i_prof *p = ctx;
 
-    if (is_user_kind(w->kind) && !w->hops)
+    if (c4i_is_programs(w->kind) && !w->hops)
         tally(&p->totals->incoming, nbytes);
 }
 
@@ -856,7 +849,7 @@ c4i_prof_new(const c4i_prof_config *c)
         p->totals = (c4i_totals *)(void *)(p->stats_file.base + C4I_STATS_TOTALS);
     }
     p->totals->sent.min = p->totals->incoming.min = p->totals->received.min = UINT64_MAX;
-    p->totals->bin_width_ns = p->totals->bin.width_ns = FIRST_BIN_NS;
+    p->totals->bin_width_ns = FIRST_BIN_NS;
     p->ns_per_tick = c->clock->ns_per_tick;
     p->count_gap = (uint64_t)(COUNT_GAP_NS / c->clock->ns_per_tick);
     p->cpu_ticks = c4i_ticks(c->clock);
@@ -865,6 +858,8 @@ c4i_prof_new(const c4i_prof_config *c)
     if (p->to_spool)
         refresh_clock(p);
     open_bin(p, p->cpu_ticks);
+    p->totals->bin.index = p->totals->bin_index;
+    p->totals->bin.width_ns = p->totals->bin_width_ns;
     if (c->counters && *c->counters)
         start_counters(p, c->counters);
     return p;

@@ -139,7 +139,8 @@ CREATE TABLE execution (
 
 CREATE TABLE message_kind (
     id              INTEGER PRIMARY KEY,
-    name            TEXT NOT NULL         -- call, reply, broadcast, reduction, migration, ...
+    name            TEXT NOT NULL,        -- call, reply, broadcast, reduction, migration, ...
+    program         INTEGER NOT NULL      -- 1: programs send it; 0: the runtime's own
 );
 
 CREATE TABLE message (

@@ -104,8 +104,10 @@ typedef struct c4i_rec_sent {
     uint32_t dst;
     uint32_t coll, trace;
     uint64_t elem, nbytes, when;
-    uint32_t cause_pe, cause;               /* the message handled meanwhile; 0: an execution sent it */
-    uint64_t pad[2];
+    uint32_t cause_pe, cause;               /* the message handled meanwhile */
+    uint32_t by_execution;                  /* 1: the next execution to end sent it; no cause then */
+    uint32_t pad;
+    uint64_t pad2;
 } c4i_rec_sent;
 
 /* A message that makes no execution begin by itself. */

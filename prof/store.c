@@ -279,7 +279,8 @@ write_kinds(c4i_store *s)
     c4_err e = C4_OK;
 
     for (int64_t i = 0; i < C4I_NRECORDED && !e; i++)
-        e = c4i_put(s->db, &kind, "message_kind", "is", i + 1, kinds[i]);
+        e = c4i_put(s->db, &kind, "message_kind", "isi", i + 1, kinds[i],
+                    (int64_t)c4i_is_programs((unsigned)i));
     for (int64_t i = 0; i < C4I_NACTIVITIES && !e; i++)
         e = c4i_put(s->db, &activity, "activity_kind", "is", i + 1, activities[i]);
     sqlite3_finalize(kind);

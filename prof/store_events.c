@@ -223,7 +223,7 @@ write_messages(c4i_store *s, c4i_source *src, const struct sender *me, c4i_rows 
             if (x.kind == C4I_REC_EXEC)
                 break;
         }
-        if (next < in->nrecs && !r.sent.cause && r.sent.when <= x.exec.begin + x.exec.ticks
+        if (next < in->nrecs && r.sent.by_execution && r.sent.when <= x.exec.begin + x.exec.ticks
             && r.sent.when >= x.exec.begin - times_of(in, next, &x.exec).recv)
             sender = (int64_t)c4i_spool_ns(in, x.exec.begin);
         e = put_message(s, src, &r.sent, find_receipt(me, r.sent.trace), sender, rows);

@@ -60,7 +60,7 @@ put_objects(c4i_store *s, const c4i_lb_parts *p)
         if (!id)
             return C4_ENOMEM;
         c4i_store_index(s, id, o->ndims <= C4_MAXDIMS ? (int)o->ndims : 0, o->index);
-        e = c4i_put(s->db, &s->put_lb_object, "lb_object", "iiririiiii",
+        e = c4i_put(s->db, &s->put_lb_object, "lb_object", "iiriiriiii",
                     (int64_t)p->step.round, (int64_t)id, given(p->placed[i].load),
                     ns_of(o->wall_s), o->cpu_s < 0 ? C4I_NULL : ns_of(o->cpu_s),
                     given(o->user_load), o->nbytes ? (int64_t)o->nbytes : C4I_NULL,

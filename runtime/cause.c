@@ -26,6 +26,7 @@ c4i_record_sent(c4_pe *pe, c4i_wire *w, unsigned kind, uint32_t dst, uint64_t nb
     c4i_sent s = { .w = w, .kind = (uint8_t)kind, .dst = dst, .nbytes = nbytes };
 
     w->trace = ++pe->trace;
+    s.by_execution = pe->ctx.active;
     if (!pe->ctx.active) {
         s.cause_pe = pe->handling.pe;
         s.cause = pe->handling.trace;

@@ -428,8 +428,14 @@ coll_create(c4_pe *pe, const c4_type *type, create_head *h, const c4_opts *opts,
     m.len = flat.len;
     m.mem = C4I_MEM_HEAP;
     *out = w.coll;
-    if (pe->want_sent)
+    if (pe->want_sent) {
+        c4_cause cause;
+
         m.arrived = c4i_record_sent(pe, &m.w, C4I_CREATE, pe->me, m.len);
+        cause = c4i_cause_of(pe, &m);
+        cause.taken = m.arrived;
+        pe->rec.handled(pe->rec.ctx, &cause);
+    }
     c4i_on_create(pe, &m);                  /* here at once: constructors run from the loop */
     c4i_msg_drop(pe, &m);
     return C4_OK;

@@ -45,7 +45,7 @@ c4i_cputime_init(c4i_cputime *c, const c4i_clock *clock)
 {
     *c = (c4i_cputime){
         .fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC),
-        .ns_per_tick = clock->ns_per_tick,
+        .clock = clock, .ns_per_tick = clock->ns_per_tick,
         .long_ticks = (uint64_t)(C4I_CPU_LONG_NS / clock->ns_per_tick),
         .fresh_ticks = (uint64_t)(C4I_CPU_FRESH_NS / clock->ns_per_tick),
         .stops = c4i_fault_continued()
@@ -63,24 +63,30 @@ c4i_cputime_release(c4i_cputime *c)
     c->fd = -1;
 }
 
+/* now may lie before the CPU clock is read: a thread loses its core mostly at the
+ * end of a system call.  What it waited after now is left for the next reading. */
 void
 c4i_cputime_read(c4i_cputime *c, uint64_t now, c4i_cpuspan *span)
 {
-    uint64_t cpu_ns = c4i_cpu_now_ns(), waited_ns = c->waited_ns;
-    double wall_ns = (double)(now - c->ticks) * c->ns_per_tick;
-    double missing_ns = wall_ns - (double)(cpu_ns - c->cpu_ns);
+    uint64_t cpu_ns = c4i_cpu_now_ns();
+    double missing_ns = (double)(now - c->ticks) * c->ns_per_tick - (double)(cpu_ns - c->cpu_ns);
     uint32_t stops = c4i_fault_continued();
     c4i_cpuspan s = { .cpu_ns = cpu_ns - c->cpu_ns };
 
     if (missing_ns > NOISE_NS) {
-        waited_ns = waited_for_core(c);
-        s.waited_ns = waited_ns - c->waited_ns;
-        if (stops != c->stops && missing_ns > (double)s.waited_ns)
+        uint64_t waited_ns = waited_for_core(c) - c->waited_ns;
+        double after_ns = (double)(c4i_ticks(c->clock) - now) * c->ns_per_tick;
+        double excess_ns = (double)waited_ns - missing_ns;
+
+        s.waited_ns = excess_ns > 0 ? (uint64_t)missing_ns : waited_ns;
+        if (excess_ns > after_ns)
+            excess_ns = after_ns;
+        c->waited_ns += waited_ns - (excess_ns > 0 ? (uint64_t)excess_ns : 0);
+        if (stops != c->stops)
             s.stopped_ns = (uint64_t)(missing_ns - (double)s.waited_ns);
     }
     c->ticks = now;
     c->cpu_ns = cpu_ns;
-    c->waited_ns = waited_ns;
     c->stops = stops;
     if (span)
         *span = s;

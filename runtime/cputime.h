@@ -27,6 +27,7 @@ typedef struct c4i_cputime {
     uint64_t ticks, cpu_ns;                 /* the last reading, by both clocks */
     uint64_t waited_ns;                     /* schedstat's count then, or a little before */
     uint32_t stops;                         /* signals to go on, counted then */
+    const struct c4i_clock *clock;
     double   ns_per_tick;
     uint64_t long_ticks, fresh_ticks;
 } c4i_cputime;

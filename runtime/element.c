@@ -132,6 +132,8 @@ cpu_clock_at(const c4_pe *pe, uint64_t when)
     return (double)pe->cpu.cpu_ns + (double)(when - pe->cpu.ticks) * pe->clock.ns_per_tick;
 }
 
+enum { MOST_READINGS = 4 };
+
 /* User code begins now. */
 static void
 begin_now(c4_pe *pe)
@@ -141,8 +143,8 @@ begin_now(c4_pe *pe)
     if (pe->has_rec && pe->rec.begin)
         pe->rec.begin(pe->rec.ctx);
     x->begin = c4i_ticks(&pe->clock);
-    if (c4i_cputime_is_old(&pe->cpu, x->begin)) {
-        c4i_read_cpu(pe, x->begin, NULL);
+    for (int i = 0; i < MOST_READINGS && c4i_cputime_is_old(&pe->cpu, x->begin); i++) {
+        c4i_read_cpu(pe, x->begin, NULL);   /* it may lose its core meanwhile: then once more */
         x->begin = c4i_ticks(&pe->clock);
     }
     if (pe->has_lb && pe->lb.want_cpu)
@@ -214,7 +216,16 @@ charge(c4_pe *pe, uint64_t now, bool look)
 void
 c4i_charge(c4_pe *pe, uint64_t now)
 {
-    charge(pe, now, false);
+    charge(pe, now, true);
+}
+
+/* CPU time of the stretch that ends, ns; the clock when it began is an estimate. */
+static int64_t
+stretch_cpu(const c4_pe *pe)
+{
+    double ns = (double)pe->cpu.cpu_ns - pe->stretch_cpu0;
+
+    return ns > 0 ? (int64_t)ns : 0;
 }
 
 /* Closes the running stretch: time is charged, the recorder is told. */
@@ -240,8 +251,7 @@ stretch_end(c4_pe *pe, bool suspended)
         .coll = x->elem ? x->elem->coll->id : 0, .elem = x->elem ? x->elem->key : 0,
         .begin = x->begin, .end = now, .send = x->send, .lost = pe->stretch_lost,
         .stopped = pe->stretch_stopped,
-        .cpu_ns = is_long ? (int64_t)((double)pe->cpu.cpu_ns - pe->stretch_cpu0) : -1,
-        .cause = x->cause
+        .cpu_ns = is_long ? stretch_cpu(pe) : -1, .cause = x->cause
     };
     pe->rec.exec(pe->rec.ctx, &rec);
 }

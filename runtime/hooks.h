@@ -54,9 +54,22 @@ typedef struct c4i_sent {                   /* a message was sent */
     uint32_t dst;                           /* PE it was sent to first */
     uint64_t nbytes;
     uint64_t when;                          /* ticks */
-    uint32_t cause_pe, cause;               /* sent by the runtime when it handled this message;
-                                             * 0: by the running execution */
+    bool     by_execution;                  /* the running one sent it; else the runtime: */
+    uint32_t cause_pe, cause;               /* when it handled this message; 0: before any */
 } c4i_sent;
+
+/* Kinds that programs send, as opposed to the runtime's own. */
+static inline bool
+c4i_is_programs(unsigned kind)
+{
+    const uint64_t kinds = 1u << C4I_CALL | 1u << C4I_INSERT | 1u << C4I_CTOR | 1u << C4I_BREQ
+                         | 1u << C4I_BCAST | 1u << C4I_REDUCE | 1u << C4I_FUTURE | 1u << C4I_SREQ
+                         | 1u << C4I_SCAST | UINT64_C(1) << C4I_SREDUCE
+                         | UINT64_C(1) << C4I_EVENT_VALUE | UINT64_C(1) << C4I_EVENT_REDUCED
+                         | UINT64_C(1) << C4I_EVENT_QUIET;
+
+    return kinds >> kind & 1;
+}
 
 enum c4i_activity { C4I_ACT_IDLE, C4I_ACT_LB, C4I_ACT_MIGRATE_OUT, C4I_ACT_MIGRATE_IN,
                     C4I_ACT_REDUCE, C4I_NACTIVITIES };

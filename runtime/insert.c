@@ -89,6 +89,12 @@ insert_later(c4_pe *pe, c4_array array, const ctor_head *h, const void *args, si
     pe->created++;
     m.data = flat.data;
     m.len = flat.len;
+    if (pe->want_sent) {                    /* the message will be sent when the array is known */
+        c4_cause cause = c4_cause_event(pe, C4_EVENT_POST);
+
+        m.w.trace = cause.trace;
+        m.arrived = cause.arrived;
+    }
     c4i_pend(pe, &m);
     return C4_OK;
 }
@@ -175,6 +181,7 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     }
     to = h.on_pe >= 0 ? (uint32_t)h.on_pe : pe->me;
     m->w.kind = C4I_CTOR;
+    m->w.hops = 1;                          /* it has been received once */
     c4i_learn(pe, c, m->w.elem, to, 1);
     if (to != pe->me)
         c4i_forward(pe, to, m);

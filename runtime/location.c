@@ -170,6 +170,8 @@ send_unknown(c4_pe *pe, c4i_wire *w, const struct iovec *iov, int niov)
     pe->created++;
     m.data = flat.data;
     m.len = flat.len;
+    if (pe->want_sent)
+        m.arrived = c4i_record_sent(pe, &m.w, C4I_CALL, pe->me, m.len);
     c4i_pend(pe, &m);
     return C4_OK;
 }
@@ -261,19 +263,18 @@ void
 c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
     c4_chare to = { m->w.elem, m->w.coll };
+    uint32_t dst = (uint32_t)to.idx;
 
-    m->w.hops = 0;
     if (check_target(pe, c, to, m->w.entry))
         c4_abort(pe, "a call made before its collection was known: %s", c4_error(pe));
-    if (c->kind == C4_KIND_GROUP) {
-        c4i_forward(pe, (uint32_t)to.idx, m);
-    } else {
+    if (c->kind != C4_KIND_GROUP) {
         c4i_loc *loc = c4i_table_get(&c->table, to.idx);
-        uint32_t dst = first_hop(pe, c, loc, &m->w);
 
+        dst = first_hop(pe, c, loc, &m->w);
         m->w.seq = loc->nsent++;
-        c4i_forward(pe, dst, m);
     }
+    m->w.hops = dst != pe->me;              /* recorded as sent to this PE, and sent on */
+    c4i_forward(pe, dst, m);
 }
 
 c4_err

@@ -628,7 +628,7 @@ static inline c4_cause
 c4i_cause_of(const c4_pe *pe, const c4i_msg *m)
 {
     return (c4_cause){ .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len,
-                       .arrived = m->arrived, .local = m->w.src == pe->me };
+                       .arrived = m->arrived, .local = m->w.src == pe->me && !m->w.hops };
 }
 
 /* A message, or an event, is handled now that makes no execution begin itself. */

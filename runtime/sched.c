@@ -325,7 +325,8 @@ c4_step(c4_pe *pe, bool block)
 
         c4_context_suspend(pe, &outer);
         more = c4_step(pe, block);
-        c4_context_resume(pe, &outer, NULL);
+        if (pe->exit == C4I_RUNNING)        /* else it will not go on */
+            c4_context_resume(pe, &outer, NULL);
         return more;
     }
     pe->yield = false;

@@ -312,20 +312,21 @@ take(struct shm *s, struct peer *p, c4i_msg *m)
         wake_if_asleep(s, p->control);
 }
 
-/* What has come to any ring by now has come now: one reading for all of it. */
+/* What is in the rings has come by now: one reading of the clock for all of it. */
 static __attribute__((noinline)) void
 look(struct shm *s)
 {
-    uint64_t now = c4i_ticks(s->t.clock);
+    uint64_t now;
 
-    for (uint32_t i = 0; i < s->t.npes; i++) {
-        struct peer *p = &s->peers[i];
-
-        if (!p->nseen) {
-            p->nseen = c4i_ring_count(&p->in, BURST);
-            p->seen = now;
+    for (uint32_t i = 0; i < s->t.npes; i++)
+        if (!s->peers[i].nseen) {
+            s->peers[i].nseen = c4i_ring_count(&s->peers[i].in, BURST);
+            s->peers[i].seen = 0;
         }
-    }
+    now = c4i_ticks(s->t.clock);
+    for (uint32_t i = 0; i < s->t.npes; i++)
+        if (!s->peers[i].seen)
+            s->peers[i].seen = now;
 }
 
 static inline void

@@ -648,7 +648,8 @@ launch(py_pool *p, pool_run *r, pool_job *j, bool waits)
     int err;
 
     r->home = p->me;
-    r->cause = c4_cause_event(p->st->pe, C4_EVENT_TASK);
+    if (r->ntasks)
+        r->cause = c4_cause_event(p->st->pe, C4_EVENT_TASK);
     if (j) {
         r->key = j->key;
         j->run = r;

@@ -259,6 +259,7 @@ do_sent(struct run *r, char **w, int n)
     for (int i = 0; i + 1 < n; i++)
         if (strcmp(w[i], "cause") == 0)
             EXPECT(r, sscanf(w[i + 1], "%u/%u", &s.cause_pe, &s.cause) == 2, "cause is PE/NO");
+    s.by_execution = !s.cause;
     r->t.rec.sent(r->t.rec.ctx, &s);
 }
 
