@@ -11,7 +11,8 @@
 #include "prof/plain.h"
 #include "prof/schema.h"
 
-static const c4i_verb *const verbs[] = { &c4i_verb_report, &c4i_verb_recover };
+static const c4i_verb *const verbs[] = { &c4i_verb_report, &c4i_verb_check,
+                                        &c4i_verb_recover };
 
 enum { NVERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
@@ -48,7 +49,7 @@ parse(int key, char *arg, struct argp_state *state)
         state->next = state->argc;          /* the rest is the verb's */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "a verb is missing: report, recover");
+        argp_error(state, "a verb is missing: report, check, recover");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -24,7 +24,7 @@ typedef struct c4i_verb {
     int       (*run)(int argc, char **argv);
 } c4i_verb;
 
-extern const c4i_verb c4i_verb_report, c4i_verb_recover;
+extern const c4i_verb c4i_verb_check, c4i_verb_report, c4i_verb_recover;
 
 /* ---- The database: db.c ------------------------------------------------------- */
 

@@ -48,6 +48,12 @@ expect 2 "no verb 'reprot'" "$c4prof" reprot run.db
 expect 2 'table or json' "$c4prof" report -F xml run.db
 expect 2 'database is missing' "$c4prof" report
 
+# ---- check ----
+expect 0 'wall-is-its-parts  *busy_ns' "$c4prof" check --list
+expect 0 '--list' "$c4prof" check --help
+expect 2 'database is missing' "$c4prof" check
+expect 2 'there is no file' "$c4prof" check no.db
+
 # ---- what is not a trace ----
 expect 2 'there is no file' "$c4prof" report no.db
 echo 'hello' > text.db
