@@ -58,6 +58,16 @@ c4i_ticks(const c4i_clock *c)
     return c->tsc ? c4i_cycles() : c4i_monotonic_ns();
 }
 
+/* Not before what was loaded so far was there: the processor may read its counter early. */
+static inline uint64_t
+c4i_ticks_after_loads(const c4i_clock *c)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_lfence();
+#endif
+    return c4i_ticks(c);
+}
+
 /* Nanoseconds since the job began; negative readings become 0. */
 static inline uint64_t
 c4i_ticks_to_ns(const c4i_clock *c, uint64_t ticks)

@@ -118,7 +118,8 @@ typedef struct c4i_lb_object {
     double   wall_s, cpu_s;                 /* since the last step; cpu_s < 0: not measured */
     double   user_load;                     /* < 0: not given */
     uint64_t nbytes;                        /* packed size when last known, else 0 */
-    uint32_t movable;
+    uint16_t movable;
+    uint16_t late;                          /* told after its PE was: its load is not in busy_s yet */
     uint32_t ndims;
     int64_t  index[C4_MAXDIMS];
 } c4i_lb_object;

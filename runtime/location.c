@@ -355,6 +355,7 @@ pack_early(c4_pe *pe, c4_buf *b, c4i_elem *e)
         for (c4i_msg *m = from->queue.head; m; m = m->next) {
             uint64_t len = m->len;
 
+            m->w.away = true;
             add(pe, b, &m->w, sizeof(m->w));
             add(pe, b, &len, sizeof(len));
             add(pe, b, m->data, m->len);

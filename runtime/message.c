@@ -154,6 +154,7 @@ c4i_post(c4_pe *pe, uint32_t dst, c4i_wire *w, const struct iovec *iov, int niov
     if (pe->exit != C4I_RUNNING && w->kind != C4I_EXIT)
         return;                             /* [7]: nobody sends any more */
     w->src = pe->me;
+    w->away = dst != pe->me;
     if (kind_counted[w->kind]) {
         w->flags |= C4I_F_COUNTED;
         pe->created++;
@@ -217,6 +218,7 @@ c4i_forward(c4_pe *pe, uint32_t dst, c4i_msg *m)
     iov.iov_base = (void *)m->data;
     iov.iov_len = m->len;
     w.flags &= (uint8_t)~C4I_F_BIG;
+    w.away = true;
     err = pe->net->ops->send(pe->net, dst, &w, &iov, 1);
     if (err)
         c4_abort(pe, "cannot forward %zu bytes to PE %u: %s", iov.iov_len, dst,

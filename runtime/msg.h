@@ -78,7 +78,8 @@ typedef struct c4i_wire {
     uint32_t trace;                         /* number at src, for the recorder */
     uint8_t  ilen;                          /* bytes in tail, without C4I_F_BIG */
     uint8_t  hops;
-    uint8_t  pad[2];
+    uint8_t  away;                          /* it has left its PE */
+    uint8_t  pad;
     union {
         unsigned char bytes[C4I_INLINE];
         struct { uint64_t len, place; } big;

@@ -453,6 +453,7 @@ struct c4_pe {
     uint64_t       sync_deaths;             /* root: in rounds that are over */
     c4_buf         sync_pes;                /* c4i_lb_pe of this subtree */
     uint64_t       lb_begin, lb_idle, lb_busy, lb_background;     /* ticks */
+    uint64_t       lb_closed;               /* rounds for which this PE has told its statistics */
     int64_t        lb_carry;                /* busy before lb_begin or elsewhere that this round tells */
 
     /* start and exit [7] */
@@ -628,7 +629,7 @@ static inline c4_cause
 c4i_cause_of(const c4_pe *pe, const c4i_msg *m)
 {
     return (c4_cause){ .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len,
-                       .arrived = m->arrived, .local = m->w.src == pe->me && !m->w.hops };
+                       .arrived = m->arrived, .local = m->w.src == pe->me && !m->w.away };
 }
 
 /* A message, or an event, is handled now that makes no execution begin itself. */

@@ -175,6 +175,10 @@ statistics(c4_pe *pe, c4i_elem *e, c4i_lb_object *o)
                           .nbytes = e->nbytes, .movable = e->migratable && e->coll->type->pup };
     if (pe->lb.want_cpu)
         o->cpu_s = (double)e->cpu_ns * 1e-9;
+    if (e->sync.next < pe->lb_closed) {     /* the first round closes before all elements are made */
+        o->late = true;
+        pe->lb_carry -= (int64_t)e->wall;
+    }
     o->ndims = (uint32_t)index.n;
     memcpy(o->index, index.at, sizeof(o->index));
     e->wall = e->cpu_ns = 0;
@@ -219,13 +223,12 @@ c4_at_sync(c4_pe *pe)
 
 /* ---- The close wave ------------------------------------------------------------------- */
 
-/* What has been told already does not know of it: the next round tells. */
+/* What it did since its last call of AtSync will be told later. */
 static void
 add_ahead(c4_pe *pe, c4i_elem *e, void *ahead)
 {
     (void)pe;
-    if (e->waiting)
-        *(uint64_t *)ahead += e->wall;
+    *(uint64_t *)ahead += e->wall;
 }
 
 static void
@@ -247,6 +250,7 @@ pe_statistics(c4_pe *pe)
     pe->lb_idle = pe->idle_ticks;
     pe->lb_background = 0;
     pe->lb_carry = (int64_t)ahead;
+    pe->lb_closed = pe->sync_round + 1;
     if (c4_buf_add(&pe->sync_pes, &p, sizeof(p)))
         c4_abort(pe, "out of memory in AtSync");
 }
@@ -408,6 +412,9 @@ decide(c4_pe *pe, c4i_part *p)
     if (nobjs)
         qsort(objs, nobjs, sizeof(*objs), by_object);
     qsort(pes, pe->npes, sizeof(*pes), by_pe);
+    for (uint32_t i = 0; i < nobjs; i++)
+        if (objs[i].late)
+            pes[objs[i].pe].busy_s += objs[i].wall_s;
     if (pe->lb.decide(pe->lb.ctx, pe, (uint32_t)p->r, objs, nobjs, pes, pe->npes, &moves, &n)) {
         moves = NULL;
         n = 0;

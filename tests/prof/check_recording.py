@@ -10,6 +10,7 @@ END = 2200 * US
 
 KINDS = ['call', 'insert', 'ctor', 'migration', 'create', 'broadcast', 'reply', 'reduction', 'sync',
          'exit', 'task', 'completion']
+OF_PROGRAMS = ['call', 'insert', 'ctor', 'broadcast', 'reply', 'reduction']
 ACTIVITIES = ['idle', 'lb', 'migrate_out', 'migrate_in', 'reduce']
 MAIN, CREATE, STEP, RUN, MIGRATED, RESUME, TASK = range(1, 8)
 
@@ -100,7 +101,8 @@ def write_events(db):
 
 
 def write_names(db):
-    db.executemany('INSERT INTO message_kind VALUES (?, ?)', enumerate(KINDS, 1))
+    db.executemany('INSERT INTO message_kind VALUES (?, ?, ?)',
+                   [(i, name, name in OF_PROGRAMS) for i, name in enumerate(KINDS, 1)])
     db.executemany('INSERT INTO activity_kind VALUES (?, ?)', enumerate(ACTIVITIES, 1))
     insert(db, 'chare_type', dict(id=1, name='Cell'))
     for entry, name, kind, number in (
