@@ -87,7 +87,7 @@ info_run(c4i_prof *p, c4_pe *pe)
 static void
 finish_alone(void *arg, int status)
 {
-    const c4i_trace *t = arg;
+    c4i_trace *t = arg;
     c4i_run_info run = { .exit_status = status };
 
     c4i_trace_end(t, &run, true);

@@ -2,6 +2,7 @@
  * recover.c - c4prof recover DIR: a database from the spools of a killed job.
  */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,24 +75,40 @@ name_file(struct args *a)
 }
 
 static int
+say_exists(const struct args *a)
+{
+    fprintf(stderr, "c4prof: %s exists: name another file with -o, or replace it with --force\n",
+            a->file);
+    return 1;
+}
+
+static int
 run(int argc, char **argv)
 {
     struct args a = { .keep = false };
     c4i_run_info info = { .killed = true };
+    int lock;
     char err[C4I_TRACE_PATH + 400] = "";
     c4i_store_result r;
+    c4_err e;
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     if (!name_file(&a)) {
         fprintf(stderr, "c4prof: say with -o FILE what to write\n");
         return 2;
     }
-    if (!a.force && access(a.file, F_OK) == 0) {
-        fprintf(stderr, "c4prof: %s exists: name another file with -o, or replace it with "
-                "--force\n", a.file);
+    info.replace = a.force;
+    if (!a.force && access(a.file, F_OK) == 0)
+        return say_exists(&a);
+    lock = c4i_trace_lock(a.dir);           /* held until the end */
+    if (lock < 0 && errno == EWOULDBLOCK) {
+        fprintf(stderr, "c4prof: %s: its job is still running, or is being recovered\n", a.dir);
         return 1;
     }
-    if (c4i_store_write(a.dir, a.file, &info, a.keep, &r, err, sizeof(err))) {
+    e = c4i_store_write(a.dir, a.file, &info, a.keep, &r, err, sizeof(err));
+    if (e == C4_EEXIST)
+        return say_exists(&a);
+    if (e) {
         fprintf(stderr, "c4prof: %s\n", err);
         return 1;
     }

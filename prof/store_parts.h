@@ -146,6 +146,14 @@ c4_err c4i_store_lb(c4i_store *s, const c4_buf *blob);
 c4_err c4i_store_moves_write(c4i_store *s);
 c4_err c4i_store_lb_finish(c4i_store *s);
 
+/* publish.c */
+/* An empty file beside db_file that nobody else writes, locked; its name goes
+ * to tmp.  -1 with errno. */
+int c4i_tmp_open(const char *db_file, char *tmp, size_t n);
+/* Gives it its name.  C4_EEXIST: there is such a file, and not to be replaced. */
+c4_err c4i_tmp_publish(const char *tmp, const char *db_file, bool replace, uint64_t *nbytes,
+                       char *err, size_t nerr);
+
 /* store_events.c: the second pass. */
 c4_err c4i_store_messages(c4i_store *s);
 c4_err c4i_store_executions(c4i_store *s);
