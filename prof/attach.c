@@ -97,11 +97,12 @@ finish_alone(void *arg, int status)
 static const char *
 find_dir(c4_pe *pe, const char *file, c4i_trace *t, bool *alone)
 {
-    const char *dir = getenv(C4I_TRACE_DIR_ENV);
+    const char *dir = getenv(C4I_TRACE_DIR_ENV), *told = getenv(C4I_TRACE_FILE_ENV);
     bool overwrite = c4i_flags_has(c4i_pe_flags(pe), "+traceOverwrite");
 
     if (dir) {
         snprintf(t->dir, sizeof(t->dir), "%s", dir);
+        snprintf(t->file, sizeof(t->file), "%s", told ? told : "");
     } else if (c4_npes(pe) == 1) {
         *alone = c4i_trace_begin(file, overwrite, t) == C4_OK;
     } else if (c4_mype(pe) == 0) {
@@ -197,6 +198,7 @@ c4i_prof_attach(c4_pe *pe)
         return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
     if (!file || !(c.dir = find_dir(pe, file, t, &alone)))
         c.level = C4I_LEVEL_NONE;
+    c.file = t->file[0] ? t->file : NULL;
     if (alone) {
         c.finish = finish_alone;
         c.finish_arg = t;

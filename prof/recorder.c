@@ -64,6 +64,7 @@ struct c4i_prof {
     uint64_t         first_ticks, first_ns; /* clock pair: our own calibration */
     uint32_t         nsent;                 /* since the last execution ended */
     uint64_t         sent_bytes;
+    char            *file;                  /* the database to be, or NULL */
     c4i_papi        *papi;
     bool             began;                 /* counter values in start[] are of this stretch */
     int              ncounters;
@@ -526,6 +527,7 @@ prof_release(void *ctx)
     c4i_spool_close(&p->spool);
     c4i_spool_close(&p->stats_file);
     c4i_papi_free(p->papi);
+    free(p->file);
     free(p->finish_arg);
     free(p);
 }
@@ -653,6 +655,7 @@ c4i_prof_new(const c4i_prof_config *c)
     if (c->level != C4I_LEVEL_NONE && open_spools(p, c)) {
         p->to_spool = true;
         p->detail = c->level == C4I_LEVEL_FULL;
+        p->file = c->file ? strdup(c->file) : NULL;
         p->totals = (c4i_totals *)(void *)(p->stats_file.base + C4I_STATS_TOTALS);
     }
     p->totals->sent.min = p->totals->received.min = UINT64_MAX;
@@ -679,6 +682,12 @@ bool
 c4i_prof_owns(const c4i_recorder *r)
 {
     return r && r->exec == prof_exec;
+}
+
+const char *
+c4i_prof_file(const c4i_prof *p)
+{
+    return p->file;
 }
 
 const c4_type *

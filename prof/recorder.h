@@ -31,6 +31,7 @@ typedef struct c4i_prof_config {
     uint32_t        pe, npes;
     enum c4i_level  level;                  /* C4I_LEVEL_NONE: statistics only */
     const char     *dir;                    /* of the spools; ignored without level */
+    const char     *file;                   /* OPTIONAL: the database to be */
     size_t          limit;                  /* bytes of details on this PE */
     const char     *counters;               /* "NAME,NAME" or NULL */
     const c4i_clock *clock;                 /* must outlive the recorder */
@@ -47,6 +48,8 @@ c4i_prof *c4i_prof_new(const c4i_prof_config *c);
 c4i_recorder c4i_prof_recorder(c4i_prof *p);
 /* A fact about the run, for the tables run and pe. */
 void c4i_prof_info(c4i_prof *p, const char *key, const char *value);
+/* The database to be; NULL where nothing is recorded. */
+const char *c4i_prof_file(const c4i_prof *p);
 c4_err c4i_prof_snapshot(const c4i_prof *p, c4_stats **out);
 const c4_type *c4i_prof_type_of(const c4i_prof *p, uint16_t type_no);
 /* Is this recorder one of ours? */

@@ -616,7 +616,14 @@ def _tell_start(options: Options) -> None:
     npes, nhosts = charm.numPes(), charm.numHosts()
     balancer = "off" if _c4.flag("+LBOff") is not None else _c4.flag("+balancer") or "none"
     print(f"c4> {npes} PE{'s' * (npes > 1)} on {nhosts} host{'s' * (nhosts > 1)}, "
-          f"balancer: {balancer}, trace: {_c4.flag('+trace') or 'none'}")
+          f"balancer: {balancer}, trace: {_trace_name()}")
+
+
+def _trace_name() -> str:
+    """The database as the user would name it: another job may have the name asked for."""
+    name = _c4.trace_file()
+    return os.path.join(os.path.dirname(_c4.flag("+trace") or ""), os.path.basename(name)) \
+        if name else "none"
 
 
 def _check_number(what: str, number: int, n: int) -> None:

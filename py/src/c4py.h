@@ -447,6 +447,7 @@ c4_err py_section_cast(const py_proxy *p, const py_method *m, const struct iovec
 
 PyObject *py_stats(PyObject *mod, PyObject *unused);
 PyObject *py_stats_start(PyObject *mod, PyObject *unused);
+PyObject *py_trace_file(PyObject *mod, PyObject *unused);
 PyObject *py_stats_merge(PyObject *mod, PyObject *list);
 PyObject *py_stats_rows(PyObject *mod, PyObject *bytes);
 PyObject *py_methods(PyObject *mod, PyObject *pycls);

@@ -347,7 +347,7 @@ mod_flag(PyObject *mod, PyObject *arg)
     if (!name || py_need_pe(st))
         return NULL;
     value = c4_flag(st->pe, name);
-    return value ? PyUnicode_FromString(value) : Py_NewRef(Py_None);
+    return value ? PyUnicode_DecodeFSDefault(value) : Py_NewRef(Py_None);
 }
 
 static PyObject *
@@ -674,6 +674,7 @@ static PyMethodDef module_methods[] = {
     { "group_pes", py_group_pes, METH_O, NULL },
     { "stats", py_stats, METH_NOARGS, NULL },
     { "stats_start", py_stats_start, METH_NOARGS, NULL },
+    { "trace_file", py_trace_file, METH_NOARGS, NULL },
     { "stats_merge", py_stats_merge, METH_O, NULL },
     { "stats_rows", py_stats_rows, METH_O, NULL },
     { "methods", py_methods, METH_O, NULL },
