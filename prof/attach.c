@@ -2,84 +2,17 @@
  * attach.c - gives a PE its recorder as the command line asks.
  */
 #define _GNU_SOURCE 1
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "prof/provenance.h"
 #include "prof/recorder.h"
 #include "prof/store.h"
 #include "prof/trace.h"
 #include "runtime/flags.h"
 
 enum { DEFAULT_LIMIT_MB = 1024 };           /* of all PEs together */
-
-/* ---- What the run was: for the tables run and pe ------------------------------ */
-
-static void
-info_argv(c4i_prof *p)
-{
-    char buf[16384];
-    ssize_t n;
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    n = read(fd, buf, sizeof(buf) - 1);
-    close(fd);
-    if (n <= 0)
-        return;
-    buf[n] = 0;
-    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(buf + i) + 1)
-        c4i_prof_info(p, "argv", buf + i);
-}
-
-static void
-info_environment(c4i_prof *p)
-{
-    static const char *const names[] = {
-        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED",
-        "MALLOC_ARENA_MAX", "LD_PRELOAD", "VIRTUAL_ENV", "CONDA_PREFIX", "SLURM_JOB_ID"
-    };
-    char key[64];
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = getenv(names[i]);
-
-        snprintf(key, sizeof(key), "env.%s", names[i]);
-        if (value)
-            c4i_prof_info(p, key, value);
-    }
-}
-
-static void
-info_flags(c4i_prof *p, const c4i_flags *f)
-{
-    char key[64];
-
-    for (size_t i = 0; i < f->ngiven; i++) {
-        snprintf(key, sizeof(key), "flag.%s", f->given[i].flag->name);
-        c4i_prof_info(p, key, f->given[i].value ? f->given[i].value : "");
-    }
-}
-
-static void
-info_run(c4i_prof *p, c4_pe *pe)
-{
-    const c4i_flags *f = c4i_pe_flags(pe);
-    char cwd[4096];
-
-    info_argv(p);
-    info_environment(p);
-    info_flags(p, f);
-    c4i_prof_info(p, "transport", c4i_pe_transport_name(pe));
-    c4i_prof_info(p, "oversubscribed", c4i_pe_oversubscribed(pe) ? "1" : "0");
-    c4i_prof_info(p, "balancer", c4i_flags_get(f, "+balancer"));
-    if (getcwd(cwd, sizeof(cwd)))
-        c4i_prof_info(p, "directory", cwd);
-}
 
 /* ---- Where it goes ------------------------------------------------------------- */
 
@@ -160,7 +93,7 @@ read_counters(c4_pe *pe, char *out, size_t n)
 }
 
 static c4_err
-attach(c4_pe *pe, c4i_prof_config *c)
+attach(c4_pe *pe, c4i_prof_config *c, const char *program, bool script)
 {
     c4i_recorder r;
     c4i_prof *p;
@@ -170,15 +103,15 @@ attach(c4_pe *pe, c4i_prof_config *c)
     c->clock = c4i_pe_clock(pe);
     if (!(p = c4i_prof_new(c)))
         return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
-    if (c->pe == 0)
-        info_run(p, pe);
+    if (c->level != C4I_LEVEL_NONE)
+        c4i_provenance(p, pe, program, script, c->dir);
     r = c4i_prof_recorder(p);
     c4i_set_recorder(pe, &r);
     return C4_OK;
 }
 
 c4_err
-c4i_prof_attach(c4_pe *pe)
+c4i_prof_attach(c4_pe *pe, const char *program, bool script)
 {
     const c4i_flags *f = c4i_pe_flags(pe);
     const char *file = c4i_flags_get(f, "+trace");
@@ -203,7 +136,7 @@ c4i_prof_attach(c4_pe *pe)
         c.finish = finish_alone;
         c.finish_arg = t;
     }
-    e = attach(pe, &c);
+    e = attach(pe, &c, program, script);
     if (!alone)
         free(t);
     return e;
@@ -214,5 +147,5 @@ c4_prof_start(c4_pe *pe)
 {
     c4i_prof_config c = { .level = C4I_LEVEL_NONE };
 
-    return c4_prof_on(pe) ? C4_OK : attach(pe, &c);
+    return c4_prof_on(pe) ? C4_OK : attach(pe, &c, NULL, false);
 }

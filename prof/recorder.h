@@ -18,10 +18,11 @@
 #include "runtime/clock.h"
 #include "runtime/hooks.h"
 
-/* Reads +trace, +traceLevel, +traceLimit, +traceOverwrite, +papi and attaches
- * a recorder if +trace or +papi was given.  A trace that cannot be written is
- * one warning, not an error.  C4_EINVAL (with c4_error()) for a bad value. */
-c4_err c4i_prof_attach(c4_pe *pe);
+/* Reads +trace, +traceLevel, +traceLimit, +traceOverwrite, +traceNote, +papi and
+ * attaches a recorder if +trace or +papi was given.  program: argv[0], or the
+ * script of another language.  A trace that cannot be written is one warning,
+ * not an error.  C4_EINVAL (with c4_error()) for a bad value. */
+c4_err c4i_prof_attach(c4_pe *pe, const char *program, bool script);
 
 /* ---- Below: what attach.c and the tests use ------------------------------- */
 

@@ -61,6 +61,29 @@ print_run(sqlite3 *db, const char *path)
     sqlite3_finalize(q);
 }
 
+/* What was run, and why; nothing where nothing is known. */
+static void
+print_origin(sqlite3 *db)
+{
+    sqlite3_stmt *q = c4i_db_query(db,
+        "SELECT program, substr(git_revision, 1, 12), git_dirty, python, numpy, note FROM run");
+
+    if (sqlite3_step(q) == SQLITE_ROW && text(q, 0, NULL)) {
+        printf("program %s", text(q, 0, ""));
+        if (text(q, 1, NULL))
+            printf(" at revision %s%s", text(q, 1, ""),
+                   sqlite3_column_int(q, 2) ? " with changes" : "");
+        if (text(q, 3, NULL))
+            printf(", Python %s", text(q, 3, ""));
+        if (text(q, 4, NULL))
+            printf(", NumPy %s", text(q, 4, ""));
+        printf("\n");
+    }
+    if (*text(q, 5, ""))
+        printf("note: %s\n", text(q, 5, ""));
+    sqlite3_finalize(q);
+}
+
 /* ---- PEs ------------------------------------------------------------------------- */
 
 static void
@@ -314,6 +337,7 @@ c4i_report_table(sqlite3 *db, const char *path)
     bool first = true;
 
     print_run(db, path);
+    print_origin(db);
     print_pes(db);
     print_entries(db);
     print_messages(db);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/provenance.h"
 #include "prof/schema.h"
 #include "prof/store_parts.h"
 
@@ -197,21 +198,37 @@ all_closed(const c4i_store *s)
     return n == s->npes;
 }
 
+/* What git said while the job began. */
+static c4_err
+take_git(c4i_store *s)
+{
+    c4i_git g = c4i_git_answer(s->dir);
+    c4_err e;
+
+    if (g.dirty < 0)
+        return C4_OK;
+    e = c4i_put(s->db, &s->put_info, "temp.info", "iss", (int64_t)0, "git_revision", g.revision);
+    return e ? e : c4i_put(s->db, &s->put_info, "temp.info", "iss", (int64_t)0, "git_dirty",
+                           g.dirty ? "1" : "0");
+}
+
 /* What is known from the spools' heads goes in as parameters. */
 static c4_err
 write_run(c4i_store *s)
 {
     static const char sql[] =
         "INSERT INTO run SELECT 1, ?1, strftime('%Y-%m-%dT%H:%M:%SZ', ?1 / 1000000000,"
-        " 'unixepoch'), coalesce(" INFO("program") ", " INFO("argv") "),"
+        " 'unixepoch'), " INFO("program") ","
         " (SELECT json_group_array(value) FROM temp.info WHERE key = 'argv'), "
         INFO("directory") ", ?2, (SELECT json_group_array(DISTINCT host) FROM pe), ?3, "
         INFO("transport") ", " INFO("balancer") ","
-        " (SELECT json_group_object(key, value) FROM temp.info"
-        "  WHERE key LIKE 'env.%' OR key LIKE 'flag.%'), ?4, ?5,"
+        " (SELECT json_group_object(key, value) FROM (SELECT key, group_concat(value) AS value"
+        "  FROM temp.info WHERE key LIKE 'env.%' OR key LIKE 'flag.%' GROUP BY key)), ?4, ?5,"
         " (SELECT count(*) = ?3 AND min(complete) FROM pe), " INFO("oversubscribed") ","
         " (SELECT coalesce(sum(dropped), 0) FROM pe),"
-        " (SELECT coalesce(max(end), 0) FROM pe), ?6";
+        " (SELECT coalesce(max(end), 0) FROM pe), ?6, " INFO("note") ", " INFO("python") ", "
+        INFO("numpy") ", " INFO("compiler") ", " INFO("kernel") ", " INFO("cpu_model") ", "
+        INFO("cores") ", " INFO("git_revision") ", " INFO("git_dirty");
     const c4i_spool_head *h = &s->src[0].spool.head;
     sqlite3_stmt *q = NULL;
     int rc;
@@ -230,7 +247,10 @@ write_run(c4i_store *s)
     sqlite3_bind_int64(q, 6, (int64_t)s->bin_ns);
     rc = sqlite3_step(q);
     sqlite3_finalize(q);
-    return rc == SQLITE_DONE ? C4_OK : C4_EIO;
+    if (rc != SQLITE_DONE)
+        return C4_EIO;
+    return c4i_sql(s->db, "UPDATE pe SET affinity = (SELECT value FROM temp.info i"
+                   " WHERE i.pe = pe.pe AND key = 'affinity' LIMIT 1)");
 }
 
 static c4_err
@@ -278,6 +298,8 @@ fill(c4i_store *s, const struct warnings *w)
         e = c4i_store_names_write(s);
     if (!e)
         e = override_argv(s);
+    if (!e)
+        e = take_git(s);
     if (!e)
         e = write_run(s);
     if (!e)
@@ -388,7 +410,7 @@ c4i_store_write(const char *spool_dir, const char *db_file, const c4i_run_info *
                 bool keep_spools, c4i_store_result *result, char *err, size_t nerr)
 {
     struct sigaction old;
-    c4i_store s = { .run = run, .result = result, .bin_ns = 1048576 };
+    c4i_store s = { .dir = spool_dir, .run = run, .result = result, .bin_ns = 1048576 };
     struct warnings w = { .n = 0 };
     c4_err e = open_sources(&s, spool_dir, &w, err, nerr);
 

@@ -99,6 +99,7 @@ typedef struct c4i_source {                 /* one PE */
 
 typedef struct c4i_store {
     sqlite3    *db;
+    const char *dir;                        /* of the spools */
     const c4i_run_info *run;
     c4i_source *src;
     uint32_t    nsrc, npes;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/provenance.h"
 #include "prof/trace.h"
 
 enum { LOCK_TRIES = 4, LOCK_WAIT_US = 1000, MOST_NAMES = 100000 };
@@ -34,7 +35,7 @@ clear_dir(const char *dir)
     struct dirent *e;
 
     while (d && (e = readdir(d)))
-        if (is_spool(e->d_name))
+        if (is_spool(e->d_name) || strcmp(e->d_name, C4I_GIT_FILE) == 0)
             unlinkat(dirfd(d), e->d_name, 0);
     if (d)
         closedir(d);

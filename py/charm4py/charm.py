@@ -277,7 +277,8 @@ class Charm:
             sys.argv.append("++quiet")
         chare.register(CharmRemote, (GROUP,))
         args = _c4.init(sys.argv + flags, bool(options.local_msg_optim),
-                        int(options.pickle_protocol), bool(options.auto_flush_wait_queues))
+                        int(options.pickle_protocol), bool(options.auto_flush_wait_queues),
+                        _program())
         if _c4.flag("+checkLocal") is not None:
             from . import _check
             _c4.configure(check_sent=_check.sent, check_delivered=_check.delivered)
@@ -617,6 +618,13 @@ def _tell_start(options: Options) -> None:
     balancer = "off" if _c4.flag("+LBOff") is not None else _c4.flag("+balancer") or "none"
     print(f"c4> {npes} PE{'s' * (npes > 1)} on {nhosts} host{'s' * (nhosts > 1)}, "
           f"balancer: {balancer}, trace: {_trace_name()}")
+
+
+def _program() -> str:
+    """The file of the script, as it was given; "" if there is none, as with python3 -c."""
+    main = getattr(sys.modules["__main__"], "__file__", None) or ""
+    given = sys.argv[0] if sys.argv else ""
+    return given if given and os.path.abspath(given) == os.path.abspath(main) else main
 
 
 def _trace_name() -> str:
