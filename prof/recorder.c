@@ -109,17 +109,39 @@ grow(void *array, uint32_t *n, uint32_t want, size_t size)
     return true;
 }
 
-/* The type's name and its entries', once. */
+/* The type's file is not repeated. */
+static c4_err
+add_named(c4_buf *b, const char *name, const c4_place *at, const char *file)
+{
+    char text[4096] = "";
+    c4_err e = c4_buf_add(b, name, strlen(name) + 1);
+    int n = 0;
+
+    if (at && at->file)
+        n = snprintf(text, sizeof(text), "%s:%d", file && !strcmp(at->file, file) ? "" : at->file,
+                     at->line);
+    if (n < 0 || (size_t)n >= sizeof(text))
+        text[0] = 0;
+    return e ? e : c4_buf_add(b, text, strlen(text) + 1);
+}
+
+/* The type's name and its entries', and where they are written, once. */
 static void
 write_type(c4i_prof *p, uint16_t type_no, const c4_type *t)
 {
+    static const c4_places unknown = { .entries = NULL };
+    const c4_places *at = t->places ? t->places : &unknown;
+    const c4_place *special[] = { &at->create, &at->migrated, &at->resume };
     c4_buf b = { 0 };
     c4_err e = c4_buf_add(&b, &type_no, sizeof(type_no));
 
     if (!e)
-        e = c4_buf_add(&b, t->name, strlen(t->name) + 1);
-    for (const c4_entry *k = t->entries; !e && k && k->name; k++)
-        e = c4_buf_add(&b, k->name, strlen(k->name) + 1);
+        e = add_named(&b, t->name, &at->type, NULL);
+    for (int i = 0; i < 3 && !e; i++)
+        e = add_named(&b, "", special[i], at->type.file);
+    for (size_t i = 0; !e && t->entries && t->entries[i].name; i++)
+        e = add_named(&b, t->entries[i].name, at->entries ? &at->entries[i] : NULL,
+                      at->type.file);
     if (!e && p->to_spool)
         c4i_spool_blob(&p->spool, C4I_BLOB_TYPE, b.data, b.len);
     c4_buf_release(&b);

@@ -249,6 +249,9 @@ write_run(c4i_store *s)
     sqlite3_finalize(q);
     if (rc != SQLITE_DONE)
         return C4_EIO;
+    if (c4i_sql(s->db, "UPDATE entry_method SET file = " INFO("main_file") ", line = "
+                INFO("main_line") " WHERE kind = 'main'"))
+        return C4_EIO;
     return c4i_sql(s->db, "UPDATE pe SET affinity = (SELECT value FROM temp.info i"
                    " WHERE i.pe = pe.pe AND key = 'affinity' LIMIT 1)");
 }

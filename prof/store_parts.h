@@ -53,10 +53,16 @@ typedef struct c4i_ids {
 uint32_t c4i_id(c4i_ids *ids, uint64_t a, uint64_t b, bool *made);
 void c4i_ids_release(c4i_ids *ids);
 
+typedef struct c4i_named {
+    char   *name;
+    char   *file;                           /* NULL: not known */
+    int64_t line;                           /* C4I_NULL: not known */
+} c4i_named;
+
 typedef struct c4i_named_type {
-    char  *name;
-    char **entry;
-    uint32_t nentries;
+    c4i_named  self, special[3];            /* create, migrated, resume: without names */
+    c4i_named *entry;
+    uint32_t   nentries;
 } c4i_named_type;
 
 typedef struct c4i_seen_object {

@@ -319,6 +319,24 @@ mod_uncaught(PyObject *mod, PyObject *exc)
     return PyBool_FromLong(py_uncaught(state_of(mod), NULL, NULL));
 }
 
+/* Where the main function is written. */
+static void
+tell_main(py_state *st, PyObject *func)
+{
+    char line[16];
+    py_place at;
+
+    if (!st->pe || !c4_prof_trace(st->pe))
+        return;
+    py_place_of(func, &at);
+    if (!at.file)
+        return;
+    snprintf(line, sizeof(line), "%d", at.line);
+    c4_prof_fact(st->pe, "main_file", PyUnicode_AsUTF8(at.file));
+    c4_prof_fact(st->pe, "main_line", line);
+    Py_DECREF(at.file);
+}
+
 /* coroutine(func, args, is_main): runs func(*args) as a coroutine. */
 static PyObject *
 mod_coroutine(PyObject *mod, PyObject *args)
@@ -328,6 +346,8 @@ mod_coroutine(PyObject *mod, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "OO!p", &func, &PyTuple_Type, &func_args, &is_main))
         return NULL;
+    if (is_main)
+        tell_main(state_of(mod), func);
     if (py_co_start(state_of(mod), func, func_args, is_main))
         return NULL;
     Py_RETURN_NONE;

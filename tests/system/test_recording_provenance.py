@@ -135,6 +135,81 @@ def test_note(script):
     assert f["note"] == "caf?"
 
 
+# ---- Places in source files -----------------------------------------------------------
+
+PLACES = """
+import functools
+from charm4py import charm, Chare, Group, coro, when
+
+def wrapping(f):
+    @functools.wraps(f)
+    def inner(*args, **kw):                 # not here
+        return f(*args, **kw)
+    return inner
+
+class Cell(Chare):                          # class
+    def __init__(self):                     # create
+        self.n = 0
+
+    def plain(self):                        # plain
+        pass
+
+    @coro                                   # waits
+    def waits(self):
+        pass
+
+    @when('self.n == x')                    # held
+    def held(self, x):
+        pass
+
+    @wrapping                               # wrapped
+    def wrapped(self):
+        pass
+
+    @staticmethod                           # static
+    def static():
+        pass
+
+    partial = functools.partialmethod(plain)
+    builtin = len
+
+class Odd(Chare, metaclass=type('Meta', (type,), {})):      # odd
+    def __init_subclass__(cls, word=''):
+        pass                                # without super(): not known
+
+class Below(Odd, word='x'):
+    pass
+
+def main(args):                             # main
+    cells = Group(Cell)
+    cells.plain(awaitable=True).get()
+    exit()
+
+charm.start(main)
+"""
+
+
+def test_places(tmp_path):
+    (tmp_path / "prog.py").write_text(PLACES)
+    line = {text.split("#")[1].strip(): n for n, text in enumerate(PLACES.splitlines(), 1)
+            if "#" in text}
+    for command in (["charmrun", "+p2", "prog.py"], [sys.executable, "prog.py"]):
+        record(tmp_path, *command)
+        db = sqlite3.connect(tmp_path / "run.db")
+        types = {n: (f, at) for n, f, at in db.execute("SELECT name, file, line FROM chare_type")}
+        found = {n: (os.path.basename(f or ""), at) for n, f, at in db.execute(
+            "SELECT m.name, m.file, m.line FROM entry_method m LEFT JOIN chare_type t ON"
+            " t.id = m.type WHERE t.name IS NULL OR t.name = '__main__.Cell'")}
+        db.close()
+        assert types["__main__.Cell"][1] == line["class"]
+        assert os.path.basename(types["__main__.Cell"][0]) == "prog.py"
+        assert types["__main__.Odd"][1] == line["odd"] and types["__main__.Below"] == (None, None)
+        for name in ("create", "plain", "waits", "held", "wrapped", "static", "main"):
+            assert found[name] == ("prog.py", line[name]), name
+        assert found["partial"] == found["plain"]
+        assert found["builtin"] == found["migrate"] == ("", None)
+
+
 # ---- git -----------------------------------------------------------------------------
 
 def git(cwd, *words):
