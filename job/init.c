@@ -193,7 +193,7 @@ run_main(c4_pe *pe, int argc, char **argv, c4_main_fn main_fn)
     c4_context outer;
     c4_err err;
 
-    c4_context_enter(pe, (c4_chare){ 0, 0 }, 0, &outer);
+    c4_context_enter(pe, (c4_chare){ 0, 0 }, 0, NULL, &outer);
     err = main_fn(pe, argc, argv);
     if (err)
         c4i_user_error(pe, err);

@@ -16,6 +16,7 @@
 #include "launch/command.h"
 #include "launch/nodelist.h"
 #include "lb/manager.h"
+#include "prof/plain.h"
 #include "runtime/flags.h"
 #include "runtime/launch.h"
 
@@ -151,7 +152,7 @@ on_path(const char *word)
 static int
 refuse(const char *word, const char *why)
 {
-    fprintf(stderr, "charmrun: program %s %s\n", word, why);
+    c4i_say("charmrun", "program %s %s", word, why);
     return 1;
 }
 

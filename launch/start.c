@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "launch/job.h"
+#include "prof/plain.h"
 
 /* Write ends, in the launcher until the PE has them. */
 struct ends {
@@ -137,8 +138,7 @@ become_pe(c4i_job *j, uint32_t pe, const struct ends *e, pid_t launcher)
         _exit(1);
     reset_signals(j, !own_group && !j->command->interactive);
     execvp(j->command->argv[0], j->command->argv);
-    fprintf(stderr, "charmrun: program %s cannot be run: %s\n", j->command->argv[0],
-            strerror(errno));
+    c4i_say("charmrun", "program %s cannot be run: %s", j->command->argv[0], strerror(errno));
     _exit(127);
 }
 
@@ -147,9 +147,11 @@ static void
 tell_start(const c4i_job *j, uint32_t pe, pid_t pid)
 {
     if (pe == 0) {
+        char shown[4096];
+
         fputs("charmrun: running", stderr);
         for (char **word = j->command->argv; *word; word++)
-            fprintf(stderr, " %s", *word);
+            fprintf(stderr, " %s", c4i_plain(shown, sizeof(shown), *word));
         fputc('\n', stderr);
     }
     fprintf(stderr, "charmrun: PE %u of %u is process %ld\n", pe, j->npes, (long)pid);

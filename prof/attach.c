@@ -2,10 +2,12 @@
  * attach.c - gives a PE its recorder as the command line asks.
  */
 #define _GNU_SOURCE 1
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "prof/plain.h"
 #include "prof/provenance.h"
 #include "prof/recorder.h"
 #include "prof/store.h"
@@ -13,6 +15,7 @@
 #include "runtime/flags.h"
 
 enum { DEFAULT_LIMIT_MB = 1024 };           /* of all PEs together */
+enum { LOG_WARNING = 1 };                   /* for c4i_recorder.log */
 
 /* ---- Where it goes ------------------------------------------------------------- */
 
@@ -75,25 +78,84 @@ read_limit(c4_pe *pe, size_t *limit)
     return C4_OK;
 }
 
-/* All +papi flags as one list. */
+/* What +papi names: those to count, in order, and what is to be said of the rest. */
+struct counters {
+    char list[C4I_PAPI_MAX * 64 + 64];      /* "NAME,NAME" */
+    char note[1024];                        /* "": nothing */
+    int  n;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+note(struct counters *c, const char *fmt, ...)
+{
+    size_t len = strlen(c->note);
+    va_list ap;
+
+    if (len)
+        len += (size_t)snprintf(c->note + len, sizeof(c->note) - len, "; ");
+    va_start(ap, fmt);
+    if (len < sizeof(c->note))
+        vsnprintf(c->note + len, sizeof(c->note) - len, fmt, ap);
+    va_end(ap);
+}
+
+/* Is the name in the list? */
+static bool
+is_listed(const char *list, const char *name, size_t len)
+{
+    for (; *list; list += list[0] == ',') {
+        size_t n = strcspn(list, ",");
+
+        if (n == len && memcmp(list, name, n) == 0)
+            return true;
+        list += n;
+    }
+    return false;
+}
+
+static void
+add_counter(struct counters *c, const char *name, size_t len)
+{
+    size_t used = strlen(c->list);
+
+    if (is_listed(c->list, name, len)) {
+        note(c, "+papi: %.*s is named twice, it is counted once", (int)len, name);
+    } else if (c->n == C4I_PAPI_MAX) {
+        note(c, "+papi: %.*s is left out, %d counters are the most", (int)len, name,
+             C4I_PAPI_MAX);
+    } else {
+        snprintf(c->list + used, sizeof(c->list) - used, "%s%.*s", used ? "," : "", (int)len,
+                 name);
+        c->n++;
+    }
+}
+
+/* Reads all +papi flags. */
 static c4_err
-read_counters(c4_pe *pe, char *out, size_t n)
+read_counters(c4_pe *pe, struct counters *c)
 {
     const char *value;
-    size_t len = 0;
+    size_t k = 0;
 
-    for (size_t k = 0; (value = c4i_flags_nth(c4i_pe_flags(pe), "+papi", k)); k++) {
-        int more = snprintf(out + len, n - len, "%s%s", len ? "," : "", value);
+    for (; (value = c4i_flags_nth(c4i_pe_flags(pe), "+papi", k)); k++) {
+        while (*value) {
+            size_t len = strcspn(value, ",");
 
-        if (more < 0 || (size_t)more >= n - len)
-            return c4_fail(pe, C4_EINVAL, "the list of +papi is too long");
-        len += (size_t)more;
+            if (len >= sizeof((c4i_counter *)0)->name)
+                return c4_fail(pe, C4_EINVAL, "+papi: the name %.*s... is too long", 40, value);
+            if (len)
+                add_counter(c, value, len);
+            value += len + (value[len] == ',');
+        }
     }
+    if (k && !c->n)
+        note(c, "+papi names no counter: nothing is counted");
     return C4_OK;
 }
 
+/* text: for the report, from PE 0; "": nothing. */
 static c4_err
-attach(c4_pe *pe, c4i_prof_config *c, const char *program, bool script)
+attach(c4_pe *pe, c4i_prof_config *c, const char *program, bool script, const char *text)
 {
     c4i_recorder r;
     c4i_prof *p;
@@ -103,9 +165,11 @@ attach(c4_pe *pe, c4i_prof_config *c, const char *program, bool script)
     c->clock = c4i_pe_clock(pe);
     if (!(p = c4i_prof_new(c)))
         return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
+    r = c4i_prof_recorder(p);
     if (c->level != C4I_LEVEL_NONE)
         c4i_provenance(p, pe, program, script, c->dir);
-    r = c4i_prof_recorder(p);
+    if (c->pe == 0 && *text)
+        r.log(r.ctx, LOG_WARNING, text);
     c4i_set_recorder(pe, &r);
     return C4_OK;
 }
@@ -116,16 +180,18 @@ c4i_prof_attach(c4_pe *pe, const char *program, bool script)
     const c4i_flags *f = c4i_pe_flags(pe);
     const char *file = c4i_flags_get(f, "+trace");
     c4i_trace *t = NULL;
-    char counters[1024] = "";
-    c4i_prof_config c = { .counters = counters };
+    struct counters counters = { .n = 0 };
+    c4i_prof_config c = { .counters = counters.list };
     bool alone = false;
-    c4_err e = read_counters(pe, counters, sizeof(counters));
+    c4_err e = read_counters(pe, &counters);
 
     if (!e)
         e = read_level(pe, &c.level);
     if (!e)
         e = read_limit(pe, &c.limit);
-    if (e || (!file && !*counters))
+    if (!e && *counters.note && c4_mype(pe) == 0)
+        c4i_say("c4", "%s", counters.note);
+    if (e || (!file && !counters.n))
         return e;
     if (!(t = calloc(1, sizeof(*t))))
         return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
@@ -136,7 +202,7 @@ c4i_prof_attach(c4_pe *pe, const char *program, bool script)
         c.finish = finish_alone;
         c.finish_arg = t;
     }
-    e = attach(pe, &c, program, script);
+    e = attach(pe, &c, program, script, counters.note);
     if (!alone)
         free(t);
     return e;
@@ -147,5 +213,5 @@ c4_prof_start(c4_pe *pe)
 {
     c4i_prof_config c = { .level = C4I_LEVEL_NONE };
 
-    return c4_prof_on(pe) ? C4_OK : attach(pe, &c, NULL, false);
+    return c4_prof_on(pe) ? C4_OK : attach(pe, &c, NULL, false, "");
 }

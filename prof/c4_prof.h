@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define C4_STATS_VERSION 1u
+#define C4_STATS_VERSION 2u
 
 enum { C4_STATS_COUNTERS = 6 };
 enum c4_stats_activity {
@@ -28,7 +28,8 @@ enum c4_stats_activity {
 
 typedef struct c4_stats_row {
     uint16_t type_no, entry;                /* entry may be C4_ENTRY_... of c4_bind.h */
-    uint8_t  is_main, pad[3];               /* the main function; type_no and entry are 0 */
+    uint8_t  is_main;                       /* the main function; type_no and entry are 0 */
+    uint8_t  is_task, pad[2];               /* all tasks of the pool; likewise */
     uint64_t calls;                         /* messages that ran it */
     uint64_t stretches;                     /* a call that was suspended has several */
     uint64_t ns, min_ns, max_ns;            /* of stretches: em + send */
@@ -55,7 +56,7 @@ typedef struct c4_stats {
     uint64_t activity_ns[C4_STATS_ACTIVITIES], activity_n[C4_STATS_ACTIVITIES];
     uint64_t created, left, arrived;        /* elements */
     uint64_t left_nbytes;
-    c4_stats_row row[];                     /* [nrows], main first, then by (type_no, entry) */
+    c4_stats_row row[];                     /* [nrows]: main, tasks, then by (type_no, entry) */
 } c4_stats;
 
 /* Keeps statistics from now on; between c4_init() and c4_loop(), on every PE.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "prof/c4prof.h"
+#include "prof/plain.h"
 #include "prof/schema.h"
 
 static const c4i_verb *const verbs[] = { &c4i_verb_report, &c4i_verb_recover };
@@ -80,14 +81,16 @@ main(int argc, char **argv)
     const c4i_verb *v;
     char name[64];
 
+    argp_err_exit_status = C4I_EXIT_CANNOT;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &at);
     v = find(argv[at]);
     if (!v) {
-        fprintf(stderr, "c4prof: there is no verb '%s'; the verbs are", argv[at]);
+        fprintf(stderr, "c4prof: there is no verb '%s'; the verbs are",
+                c4i_plain(name, sizeof(name), argv[at]));
         for (int i = 0; i < NVERBS; i++)
             fprintf(stderr, "%s %s", i ? "," : "", verbs[i]->name);
         fprintf(stderr, "\n");
-        return 2;
+        return C4I_EXIT_CANNOT;
     }
     snprintf(name, sizeof(name), "c4prof %s", v->name);
     argv[at] = name;

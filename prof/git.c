@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,13 +164,20 @@ c4i_git_answer(const char *dir)
     c4i_git g = { .dirty = -1 };
     char path[C4I_TRACE_PATH + 16], line[8192];
     bool whole = false;
-    FILE *f;
+    struct stat st;
+    FILE *f = NULL;
+    int fd;
 
     snprintf(path, sizeof(path), "%s/" C4I_GIT_FILE, dir);
-    f = fopen(path, "re");
-    if (!f)
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        f = fdopen(fd, "r");
+    if (!f) {
+        if (fd >= 0)
+            close(fd);
         return g;
-    if (wait_for(fileno(f)))
+    }
+    if (wait_for(fd))
         while (fgets(line, sizeof(line), f))
             read_line(&g, line, &whole);
     fclose(f);

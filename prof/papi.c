@@ -155,9 +155,6 @@ split(const char *names, c4i_counter c[C4I_PAPI_MAX])
         if (len && n < C4I_PAPI_MAX) {
             memset(&c[n], 0, sizeof(c[n]));
             snprintf(c[n++].name, sizeof(c[0].name), "%.*s", (int)len, names);
-        } else if (len) {
-            snprintf(c[n - 1].why, sizeof(c[0].why), "at most %d counters, the last of the list "
-                     "are left out", C4I_PAPI_MAX);
         }
         names += len + (names[len] == ',');
     }
@@ -176,8 +173,6 @@ c4i_papi_new(const char *names, c4i_counter c[C4I_PAPI_MAX], int *n)
     p->set[HARD] = p->set[SOFT] = PAPI_NULL;
     e = PAPI_is_initialized() ? (int)PAPI_VER_CURRENT : PAPI_library_init(PAPI_VER_CURRENT);
     for (int i = 0; i < *n; i++) {
-        if (c[i].why[0])
-            continue;
         if (e != PAPI_VER_CURRENT)
             snprintf(c[i].why, sizeof(c[i].why), "the PAPI library does not start: %s",
                      PAPI_strerror(e));

@@ -26,7 +26,7 @@ typedef struct c4i_counter {
 typedef struct c4i_papi c4i_papi;
 
 /* Tries each of "NAME,NAME"; fills c[0..*n).  NULL if none can be counted.
- * More than C4I_PAPI_MAX names: the rest is marked as missing by why. */
+ * names has at most C4I_PAPI_MAX, each once. */
 c4i_papi *c4i_papi_new(const char *names, c4i_counter c[C4I_PAPI_MAX], int *n);
 /* Values so far of those that are ok, in their order, running since new(). */
 bool c4i_papi_read(c4i_papi *p, int64_t value[C4I_PAPI_MAX]);

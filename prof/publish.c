@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/digest.h"
 #include "prof/store_parts.h"
 
 enum { MOST_TMP = 16 };
@@ -85,12 +86,17 @@ rename_to_new(const char *from, const char *to)
 }
 
 c4_err
-c4i_tmp_publish(const char *tmp, const char *db_file, bool replace, uint64_t *nbytes, char *err,
-                size_t nerr)
+c4i_tmp_publish(int fd, const char *tmp, const char *db_file, bool replace, uint64_t *nbytes,
+                char *err, size_t nerr)
 {
+    c4_err e = c4i_digest_seal(fd);
     struct stat st;
 
-    if (stat(tmp, &st) == 0)
+    if (e) {
+        snprintf(err, nerr, "cannot write %s: %s", tmp, strerror(errno));
+        return e;
+    }
+    if (fstat(fd, &st) == 0)
         *nbytes = (uint64_t)st.st_size;
     if ((replace ? rename(tmp, db_file) : rename_to_new(tmp, db_file)) == 0)
         return C4_OK;

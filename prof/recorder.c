@@ -9,28 +9,39 @@
  * Statistics live in the mapped stats file when there is one, so that they
  * survive a kill -9 as the records do.
  *
- * Time bins: the width is a power of two of about a millisecond and doubles
- * whenever a bin's number reaches C4I_BINS, so that a wider bin holds whole
- * narrower ones and an hour needs about 12000 bins at most.
+ * Time bins: the width is a power of two ns, of about a millisecond, and
+ * doubles whenever a bin's number reaches C4I_BINS, so that a wider bin holds
+ * whole narrower ones and an hour needs about 12000 bins at most.  Bins lie on
+ * multiples of their width in CLOCK_MONOTONIC, the same for all PEs, so that
+ * none can be more than full.
+ *
+ * Event counters are read once a boundary: at the end of a stretch, and again at
+ * the next begin only if more than COUNT_GAP_NS have passed, in which something
+ * else was done: idling, or the recorder's own first steps.
  */
 #define _GNU_SOURCE 1
+#include <assert.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "prof/recorder.h"
 #include "prof/spool.h"
+#include "runtime/cputime.h"
 
 enum {
     C4I_BINS = 1024,
     SLOT_OF_ENTRY_0 = 16,                   /* C4_ENTRY_CREATE ... come before */
-    STATS_BYTES = 16 << 20                  /* 87000 entry methods */
+    STATS_BYTES = 16 << 20,                 /* 87000 entry methods */
+    FIRST_BIN_NS = 1 << 20,
+    COUNT_GAP_NS = 2000,
+    TASKS = 1                               /* p->types: pool tasks by number */
 };
-
-#define FIRST_BIN_NS 1048576.0              /* 2^20 */
 
 _Static_assert((uint16_t)(C4_ENTRY_CREATE + SLOT_OF_ENTRY_0) == 0, "slots wrap around");
 _Static_assert((int)C4I_NACTIVITIES <= C4I_SPOOL_MAXACTIVITIES, "room for activities");
@@ -53,20 +64,25 @@ struct c4i_prof {
     bool             stopped;
     const c4i_clock *clock;
     uint32_t         pe, npes;
-    struct type_slot *types;                /* [0] main function, [1 + type_no] */
+    struct type_slot *types;                /* [0] main function, [TASKS], [2 + type_no] */
     uint32_t         ntypes;
     c4i_stat       **all;                   /* in order of appearance */
     uint32_t         nall, cap;
     c4i_totals      *totals;
     c4i_totals       own_totals;            /* without a stats file */
     c4i_stat         lost;                  /* when there is no memory for one */
-    uint64_t         bin_begin, bin_end, bin_width;
-    uint64_t         first_ticks, first_ns; /* clock pair: our own calibration */
+    uint64_t         bin_end;               /* of the open bin, ticks */
+    uint64_t         pair_ticks;            /* one moment, both clocks: the last reading ... */
+    double           pair_ns, ns_per_tick;  /* ... since the job began; the rate so far */
+    uint64_t         cpu_ticks, cpu_ns;     /* the last reading of the CPU clock */
+    uint64_t         switches;              /* involuntary, counted then */
+    uint64_t         last_begin;            /* of an execution */
     uint32_t         nsent;                 /* since the last execution ended */
     uint64_t         sent_bytes;
     char            *file;                  /* the database to be, or NULL */
     c4i_papi        *papi;
-    bool             began;                 /* counter values in start[] are of this stretch */
+    uint64_t         counted, count_gap;    /* ticks: when start[] was read; COUNT_GAP_NS */
+    bool             counts;                /* start[] has values */
     int              ncounters;
     int64_t          start[C4I_PAPI_MAX];
     void           (*finish)(void *arg, int status);
@@ -158,18 +174,29 @@ type_slot(c4i_prof *p, uint32_t t, const c4_type *type)
     if (type && !s->named) {
         s->named = true;
         s->type = type;
-        write_type(p, (uint16_t)(t - 1), type);
+        write_type(p, (uint16_t)(t - 2), type);
     }
     return s;
+}
+
+static inline uint32_t
+type_index(const c4i_exec *x)
+{
+    return x->task ? TASKS : x->type ? x->type_no + 2u : 0;
+}
+
+static inline uint32_t
+slot_index(const c4i_exec *x)
+{
+    return x->task ? x->task : x->type ? (uint16_t)(x->entry + SLOT_OF_ENTRY_0) : SLOT_OF_ENTRY_0;
 }
 
 /* The first run of an entry method: off the path. */
 static __attribute__((noinline)) c4i_stat *
 make_stat(c4i_prof *p, const c4i_exec *x)
 {
-    uint32_t t = x->type ? x->type_no + 1u : 0;
-    uint32_t slot = x->type ? (uint16_t)(x->entry + SLOT_OF_ENTRY_0) : SLOT_OF_ENTRY_0;
-    struct type_slot *s = type_slot(p, t, x->type);
+    uint32_t t = type_index(x), slot = slot_index(x);
+    struct type_slot *s = type_slot(p, t, x->task ? NULL : x->type);
     c4i_stat *st;
 
     if (!s || (slot >= s->nstat && !grow(&s->stat, &s->nstat, slot + 1, sizeof(*s->stat))))
@@ -180,9 +207,9 @@ make_stat(c4i_prof *p, const c4i_exec *x)
         return &p->lost;
     if (!(st = new_stat(p)))
         return &p->lost;
-    st->type_no = x->type ? x->type_no : 0;
-    st->entry = x->type ? x->entry : 0;
-    st->is_main = !x->type;
+    st->type_no = x->type && !x->task ? x->type_no : 0;
+    st->entry = x->task ? x->task : x->type ? x->entry : 0;
+    st->what = x->task ? C4I_STAT_TASK : x->type ? C4I_STAT_ENTRY : C4I_STAT_MAIN;
     st->min = UINT64_MAX;
     s->stat[slot] = p->all[p->nall++] = st;
     if (p->stats_file.head)
@@ -193,10 +220,9 @@ make_stat(c4i_prof *p, const c4i_exec *x)
 static inline c4i_stat *
 stat_of(c4i_prof *p, const c4i_exec *x)
 {
-    uint32_t t = x->type ? x->type_no + 1u : 0;
-    uint32_t slot = (uint16_t)(x->entry + SLOT_OF_ENTRY_0);
+    uint32_t t = type_index(x), slot = slot_index(x);
 
-    if (__builtin_expect(x->type && t < p->ntypes && slot < p->types[t].nstat
+    if (__builtin_expect(t < p->ntypes && slot < p->types[t].nstat
                          && p->types[t].stat[slot] != NULL, 1))
         return p->types[t].stat[slot];
     return make_stat(p, x);
@@ -208,16 +234,28 @@ stat_of(c4i_prof *p, const c4i_exec *x)
 static void
 refresh_clock(c4i_prof *p)
 {
+    const c4i_clock *c = p->clock;
     c4i_spool_head *h = p->spool.head;
+    uint64_t ticks, mono_ns;
 
-    if (!h)
-        return;
-    h->live_ticks = c4i_ticks(p->clock);
-    h->live_mono_ns = c4i_monotonic_ns();
-    if (p->stats_file.head) {
-        p->stats_file.head->live_ticks = h->live_ticks;
-        p->stats_file.head->live_mono_ns = h->live_mono_ns;
-    }
+    c4i_clock_read(c, &ticks, &mono_ns);
+    p->pair_ticks = ticks;
+    p->pair_ns = (double)(int64_t)(mono_ns - c->zero_ns);
+    if ((int64_t)(mono_ns - c->base_ns) > 10 * FIRST_BIN_NS && ticks > c->base_ticks)
+        p->ns_per_tick = (double)(mono_ns - c->base_ns) / (double)(ticks - c->base_ticks);
+    h->live_ticks = ticks;
+    h->live_mono_ns = mono_ns;
+    p->stats_file.head->live_ticks = ticks;
+    p->stats_file.head->live_mono_ns = mono_ns;
+}
+
+/* ns since the job began. */
+static double
+job_ns(const c4i_prof *p, uint64_t ticks)
+{
+    double ns = p->pair_ns + (double)(int64_t)(ticks - p->pair_ticks) * p->ns_per_tick;
+
+    return ns > 0 ? ns : 0;
 }
 
 static void
@@ -225,32 +263,40 @@ flush_bins(c4i_prof *p)
 {
     for (uint32_t i = 0; i < p->nall; i++) {
         c4i_stat *s = p->all[i];
-        c4i_rec r = { .bin = { .kind = C4I_REC_BIN, .flags = s->is_main ? C4I_EXEC_MAIN : 0,
+        c4i_rec r = { .bin = { .kind = C4I_REC_BIN,
+                               .flags = s->what == C4I_STAT_MAIN ? C4I_EXEC_MAIN
+                                      : s->what == C4I_STAT_TASK ? C4I_EXEC_TASK : 0,
                                .type_no = s->type_no, .entry = s->entry,
-                               .begin = p->bin_begin, .end = p->bin_end,
+                               .index = p->totals->bin_index, .width_ns = p->totals->bin_width_ns,
                                .ticks = s->bin_ticks, .count = s->bin_count } };
         c4i_rec *to;
 
         if (!s->bin_ticks && !s->bin_count)
             continue;
-        s->bin_ticks = s->bin_count = 0;
-        if (p->to_spool && (to = c4i_spool_next(&p->spool, true)))
+        if ((to = c4i_spool_next(&p->spool, true)))
             c4i_spool_put(to, &r);
+        s->bin_ticks = s->bin_count = 0;
     }
     refresh_clock(p);
 }
 
-/* The bin that holds `when`, which is not before the present one. */
+/* The bin that holds `when`; without a spool there are none. */
 static void
 open_bin(c4i_prof *p, uint64_t when)
 {
-    uint64_t zero = p->clock->zero;
-    uint64_t at = when > zero ? when - zero : 0;
+    c4i_totals *t = p->totals;
+    double ns;
 
-    while (at / p->bin_width >= C4I_BINS)
-        p->bin_width *= 2;
-    p->bin_begin = zero + at / p->bin_width * p->bin_width;
-    p->bin_end = p->bin_begin + p->bin_width;
+    if (!p->to_spool) {
+        p->bin_end = UINT64_MAX;
+        return;
+    }
+    ns = job_ns(p, when);
+    while (ns / (double)t->bin_width_ns >= C4I_BINS)
+        t->bin_width_ns *= 2;
+    t->bin_index = (uint64_t)ns / t->bin_width_ns;
+    p->bin_end = when + (uint64_t)ceil(((double)((t->bin_index + 1) * t->bin_width_ns) - ns)
+                                       / p->ns_per_tick);
 }
 
 /* An execution that reaches beyond the present bin; counted where it ends. */
@@ -269,6 +315,59 @@ cross_bins(c4i_prof *p, c4i_stat *s, uint64_t begin, uint64_t end)
     s->bin_count++;
 }
 
+static uint64_t
+switches_now(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_THREAD, &u) == 0 ? (uint64_t)u.ru_nivcsw : 0;
+}
+
+static void
+flush_pe_bin(c4i_prof *p)
+{
+    c4i_totals *t = p->totals;
+    uint64_t now = switches_now();
+    c4i_rec *to, r;
+
+    t->bin.switches += now - p->switches;
+    t->switches += now - p->switches;
+    p->switches = now;
+    if (t->bin.cpu_ns > 0 || t->bin.lost > 0 || t->bin.switches) {
+        r = (c4i_rec){ .pe_bin = { .kind = C4I_REC_PE_BIN, .bin = t->bin } };
+        if ((to = c4i_spool_next(&p->spool, true)))
+            c4i_spool_put(to, &r);
+    }
+    t->bin.cpu_ns = t->bin.lost = 0;
+    t->bin.switches = 0;
+}
+
+/* CPU and lost time of [begin, end] go evenly to the bins that it lies in. */
+static void
+spread(c4i_prof *p, uint64_t begin, uint64_t end, double cpu_ns, double lost)
+{
+    c4i_pe_bin *bin = &p->totals->bin;
+    double from = job_ns(p, begin), to = job_ns(p, end), at = from;
+
+    while (to / (double)bin->width_ns >= C4I_BINS) {
+        flush_pe_bin(p);
+        bin->width_ns *= 2;
+    }
+    do {
+        uint64_t index = (uint64_t)at / bin->width_ns;
+        double next = (double)((index + 1) * bin->width_ns), part;
+
+        if (index != bin->index) {
+            flush_pe_bin(p);
+            bin->index = index;
+        }
+        part = to > from ? ((next < to ? next : to) - at) / (to - from) : 1;
+        bin->cpu_ns += cpu_ns * part;
+        bin->lost += lost * part;
+        at = next;
+    } while (at < to);
+}
+
 /* ---- The hooks -------------------------------------------------------------- */
 
 static inline uint32_t
@@ -277,49 +376,75 @@ saturate(uint64_t v)
     return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
+/* Room for a detail; from the first that finds none on, details are incomplete. */
+static inline c4i_rec *
+detail(c4i_prof *p)
+{
+    c4i_rec *to = c4i_spool_next(&p->spool, false);
+
+    if (__builtin_expect(!to && !p->spool.head->covered_ticks, 0))
+        p->spool.head->covered_ticks = c4i_ticks(p->clock);
+    return to;
+}
+
 static void
 prof_begin(void *ctx)
 {
     c4i_prof *p = ctx;
 
-    p->began = c4i_papi_read(p->papi, p->start);
+    if (p->counts && c4i_ticks(p->clock) - p->counted < p->count_gap)
+        return;                             /* the end of the stretch before is our begin */
+    p->counts = c4i_papi_read(p->papi, p->start);
+    p->counted = c4i_ticks(p->clock);
 }
 
-/* What the counters say of the stretch; false: nothing. */
+/* What the counters say of the stretch; false: nothing.  First thing at its end,
+ * so that they do not count the recorder. */
 static bool
-count_events(c4i_prof *p, c4i_stat *s, c4i_rec *r)
+count_events(c4i_prof *p, c4i_rec *r)
 {
     int64_t now[C4I_PAPI_MAX];
+    bool began = p->counts;
 
-    if (!p->began || !c4i_papi_read(p->papi, now))
+    p->counts = c4i_papi_read(p->papi, now);
+    p->counted = c4i_ticks(p->clock);
+    if (!p->counts)
         return false;
-    p->began = false;
     *r = (c4i_rec){ .counters = { .kind = C4I_REC_COUNTERS, .n = (uint8_t)p->ncounters } };
     for (int i = 0; i < p->ncounters; i++) {
         r->counters.value[i] = now[i] - p->start[i];
-        s->counter[i] += (uint64_t)(now[i] - p->start[i]);
+        p->start[i] = now[i];
     }
-    return true;
+    return began;
 }
 
 static inline void
-put_exec(c4i_prof *p, const c4i_exec *x, uint64_t ticks, uint64_t recv)
+put_exec(c4i_prof *p, const c4i_exec *x, uint64_t recv, uint64_t wait)
 {
-    c4i_rec *to = c4i_spool_next(&p->spool, false);
+    bool more = x->cpu_ns >= 0 || x->lost || x->send > UINT32_MAX || recv > UINT32_MAX
+                || wait > UINT32_MAX;
+    c4i_rec *to = detail(p);
     c4i_rec r;
 
     if (!to)
         return;
     r.exec = (c4i_rec_exec){
         .kind = C4I_REC_EXEC,
-        .flags = (uint8_t)((x->resumed ? C4I_EXEC_RESUMED : 0)
+        .flags = (uint8_t)((x->resumed ? C4I_EXEC_RESUMED : 0) | (x->woken ? C4I_EXEC_WOKEN : 0)
                            | (x->suspended ? C4I_EXEC_SUSPENDED : 0)
-                           | (x->local ? C4I_EXEC_LOCAL : 0) | (x->type ? 0 : C4I_EXEC_MAIN)),
-        .type_no = x->type_no, .entry = x->entry, .coll = x->coll,
-        .cause_pe = x->cause_pe, .cause = x->cause, .send = saturate(x->send),
-        .elem = x->elem, .begin = x->begin, .ticks = ticks, .nbytes = x->nbytes,
-        .recv = saturate(recv)
+                           | (x->cause.local ? C4I_EXEC_LOCAL : 0)
+                           | (x->task ? C4I_EXEC_TASK : x->type ? 0 : C4I_EXEC_MAIN)
+                           | (more ? C4I_EXEC_MORE : 0)),
+        .type_no = x->type_no, .entry = x->entry, .task = x->task, .coll = x->coll,
+        .cause_pe = x->cause.pe, .cause = x->cause.trace, .send = saturate(x->send),
+        .elem = x->elem, .begin = x->begin, .ticks = x->end - x->begin,
+        .nbytes = x->cause.nbytes, .recv = saturate(recv), .wait = saturate(wait)
     };
+    c4i_spool_put(to, &r);
+    if (__builtin_expect(!more, 1) || !(to = detail(p)))
+        return;
+    r.more = (c4i_rec_more){ .kind = C4I_REC_MORE, .send = x->send, .recv = recv, .wait = wait,
+                             .cpu_ns = x->cpu_ns, .lost = x->lost, .stopped = x->stopped };
     c4i_spool_put(to, &r);
 }
 
@@ -338,12 +463,16 @@ static void
 prof_exec(void *ctx, const c4i_exec *x)
 {
     c4i_prof *p = ctx;
-    uint64_t ticks = x->end > x->begin ? x->end - x->begin : 0;
-    uint64_t recv = x->begin > x->arrived ? x->begin - x->arrived : 0;
+    bool first = !x->resumed, told = first || x->woken;
+    uint64_t ticks = x->end - x->begin;
+    uint64_t recv = told ? x->begin - x->cause.taken : 0;
+    uint64_t wait = told ? x->cause.taken - x->cause.arrived : 0;
+    c4i_rec counters, *to;
+    bool counted = p->papi && count_events(p, &counters);
     c4i_stat *s = stat_of(p, x);
-    c4i_rec counters;
-    bool counted = p->papi && count_events(p, s, &counters);
 
+    assert(x->begin > p->last_begin && x->begin <= x->end);
+    p->last_begin = x->begin;
     s->stretches++;
     s->sum += ticks;
     s->sumsq += (double)ticks * (double)ticks;
@@ -357,30 +486,62 @@ prof_exec(void *ctx, const c4i_exec *x)
     p->nsent = 0;
     p->sent_bytes = 0;
     p->totals->busy += ticks;
-    if (!x->resumed) {
+    if (first) {
         s->calls++;
         s->recv += recv;
-        s->bytes += x->nbytes;
-        if (x->local || (x->cause && x->cause_pe == p->pe))
-            p->totals->nlocal++;
-        else if (x->cause)
-            tally(&p->totals->received, x->nbytes);
+        s->bytes += x->cause.nbytes;
+        if (x->cause.trace && x->cause.pe != p->pe)
+            tally(&p->totals->received, x->cause.nbytes);
+        else
+            p->totals->nlocal += x->cause.trace != 0;
     }
+    if (__builtin_expect(x->lost != 0, 0)) {
+        s->lost += x->lost;
+        p->totals->lost += x->lost;
+        p->totals->stopped += x->stopped;
+        if (p->to_spool)
+            spread(p, x->begin, x->end, 0, (double)x->lost);
+    }
+    for (int i = 0; counted && i < p->ncounters; i++)
+        s->counter[i] += (uint64_t)counters.counters.value[i];
     if (__builtin_expect(x->end < p->bin_end, 1)) {
         s->bin_ticks += ticks;
         s->bin_count++;
     } else {
         cross_bins(p, s, x->begin, x->end);
     }
-    if (p->detail) {
-        put_exec(p, x, ticks, recv);
-        if (counted) {
-            c4i_rec *to = c4i_spool_next(&p->spool, false);
+    if (!p->detail)
+        return;
+    put_exec(p, x, recv, wait);
+    if (counted && (to = detail(p)))
+        c4i_spool_put(to, &counters);
+}
 
-            if (to)
-                c4i_spool_put(to, &counters);
-        }
-    }
+static void
+prof_cpu(void *ctx, uint64_t ticks, uint64_t cpu_ns)
+{
+    c4i_prof *p = ctx;
+    uint64_t ns = cpu_ns - p->cpu_ns;
+
+    p->totals->cpu_ns += ns;
+    if (p->to_spool)
+        spread(p, p->cpu_ticks, ticks, (double)ns, 0);
+    p->cpu_ticks = ticks;
+    p->cpu_ns = cpu_ns;
+}
+
+static void
+prof_task(void *ctx, uint16_t task, const char *name, const char *file, unsigned line)
+{
+    c4i_prof *p = ctx;
+    uint32_t n = line;
+    c4_buf b = { 0 };
+
+    file = file ? file : "";
+    if (p->to_spool && !c4_buf_add(&b, &task, sizeof(task)) && !c4_buf_add(&b, &n, sizeof(n))
+        && !c4_buf_add(&b, name, strlen(name) + 1) && !c4_buf_add(&b, file, strlen(file) + 1))
+        c4i_spool_blob(&p->spool, C4I_BLOB_TASK, b.data, b.len);
+    c4_buf_release(&b);
 }
 
 /* Messages that programs send; the runtime's own are recorded, not tallied. */
@@ -399,17 +560,54 @@ prof_sent(void *ctx, const c4i_sent *m)
     c4i_rec *to, r;
 
     if (is_user_kind(m->w->kind)) {
-        p->nsent++;
-        p->sent_bytes += m->nbytes;
+        if (!m->cause) {
+            p->nsent++;
+            p->sent_bytes += m->nbytes;
+        }
         if (m->dst != p->pe)
             tally(&p->totals->sent, m->nbytes);
     }
-    if (!p->detail || !(to = c4i_spool_next(&p->spool, false)))
+    if (!p->detail || !(to = detail(p)))
         return;
-    r = (c4i_rec){ .sent = { .kind = C4I_REC_SENT, .msg_kind = m->w->kind,
+    r = (c4i_rec){ .sent = { .kind = C4I_REC_SENT, .msg_kind = m->kind,
                              .entry = m->w->entry, .dst = m->dst, .coll = m->w->coll,
                              .trace = m->w->trace, .elem = m->w->elem, .nbytes = m->nbytes,
-                             .when = m->when } };
+                             .when = m->when, .cause_pe = m->cause_pe, .cause = m->cause } };
+    c4i_spool_put(to, &r);
+}
+
+/* Where it came first: what is sent on was received before. */
+static void
+prof_received(void *ctx, const c4i_wire *w, uint64_t nbytes)
+{
+    c4i_prof *p = ctx;
+
+    if (is_user_kind(w->kind) && !w->hops)
+        tally(&p->totals->incoming, nbytes);
+}
+
+static void
+prof_handled(void *ctx, const c4_cause *m)
+{
+    c4i_prof *p = ctx;
+    c4i_rec *to, r;
+
+    if (!p->detail || !m->trace || !(to = detail(p)))
+        return;
+    r = (c4i_rec){ .handled = { .kind = C4I_REC_HANDLED, .src = m->pe, .trace = m->trace,
+                                .arrived = m->arrived, .taken = m->taken } };
+    c4i_spool_put(to, &r);
+}
+
+static void
+prof_resized(void *ctx, uint32_t trace, uint64_t nbytes)
+{
+    c4i_prof *p = ctx;
+    c4i_rec *to, r;
+
+    if (!p->detail || !(to = detail(p)))
+        return;
+    r = (c4i_rec){ .resized = { .kind = C4I_REC_RESIZED, .trace = trace, .nbytes = nbytes } };
     c4i_spool_put(to, &r);
 }
 
@@ -421,7 +619,7 @@ prof_activity(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end)
 
     p->totals->activity[kind] += end - begin;
     p->totals->nactivity[kind]++;
-    if (p->detail && (to = c4i_spool_next(&p->spool, false))) {
+    if (p->detail && (to = detail(p))) {
         r = (c4i_rec){ .activity = { .kind = C4I_REC_ACTIVITY, .what = (uint8_t)kind,
                                      .begin = begin, .end = end } };
         c4i_spool_put(to, &r);
@@ -434,7 +632,7 @@ prof_activity(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end)
 static void
 prof_type(void *ctx, uint16_t type_no, const c4_type *type)
 {
-    type_slot(ctx, type_no + 1u, type);
+    type_slot(ctx, type_no + 2u, type);
 }
 
 static void
@@ -444,9 +642,9 @@ prof_collection(void *ctx, c4_coll coll, const c4_coll_info *info)
     uint32_t type_no = 0xffff;
     c4i_rec *to, r;
 
-    for (uint32_t t = 1; t < p->ntypes; t++)
+    for (uint32_t t = 2; t < p->ntypes; t++)
         if (p->types[t].type == info->type && info->type)
-            type_no = t - 1;
+            type_no = t - 2;
     if (!p->to_spool || !(to = c4i_spool_next(&p->spool, true)))
         return;
     r = (c4i_rec){ .collection = { .kind = C4I_REC_COLLECTION, .coll_kind = (uint8_t)info->kind,
@@ -523,9 +721,11 @@ prof_stop(void *ctx, int status)
     if (p->stopped)
         return;
     p->stopped = true;
-    flush_bins(p);
     if (!p->to_spool)
         return;
+    prof_cpu(p, c4i_ticks(p->clock), c4i_cpu_now_ns());
+    flush_bins(p);
+    flush_pe_bin(p);
     p->spool.head->status = status;
     p->spool.head->closed = 1;
     p->to_spool = p->detail = false;
@@ -680,9 +880,16 @@ c4i_prof_new(const c4i_prof_config *c)
         p->file = c->file ? strdup(c->file) : NULL;
         p->totals = (c4i_totals *)(void *)(p->stats_file.base + C4I_STATS_TOTALS);
     }
-    p->totals->sent.min = p->totals->received.min = UINT64_MAX;
-    p->bin_width = (uint64_t)(FIRST_BIN_NS / c->clock->ns_per_tick);
-    open_bin(p, c4i_ticks(c->clock));
+    p->totals->sent.min = p->totals->incoming.min = p->totals->received.min = UINT64_MAX;
+    p->totals->bin_width_ns = p->totals->bin.width_ns = FIRST_BIN_NS;
+    p->ns_per_tick = c->clock->ns_per_tick;
+    p->count_gap = (uint64_t)(COUNT_GAP_NS / c->clock->ns_per_tick);
+    p->cpu_ticks = c4i_ticks(c->clock);
+    p->cpu_ns = c4i_cpu_now_ns();
+    p->switches = switches_now();
+    if (p->to_spool)
+        refresh_clock(p);
+    open_bin(p, p->cpu_ticks);
     if (c->counters && *c->counters)
         start_counters(p, c->counters);
     return p;
@@ -694,6 +901,8 @@ c4i_prof_recorder(c4i_prof *p)
     return (c4i_recorder){
         .ctx = p, .want_sent = true,
         .begin = p->papi ? prof_begin : NULL, .exec = prof_exec, .sent = prof_sent,
+        .received = prof_received, .handled = prof_handled, .resized = prof_resized,
+        .cpu = prof_cpu, .task = prof_task,
         .activity = prof_activity, .type = prof_type, .collection = prof_collection,
         .object = prof_object, .log = prof_log, .lb = prof_lb,
         .stop = prof_stop, .release = prof_release
@@ -715,7 +924,7 @@ c4i_prof_file(const c4i_prof *p)
 const c4_type *
 c4i_prof_type_of(const c4i_prof *p, uint16_t type_no)
 {
-    return type_no + 1u < p->ntypes ? p->types[type_no + 1u].type : NULL;
+    return type_no + 2u < p->ntypes ? p->types[type_no + 2u].type : NULL;
 }
 
 /* ---- Snapshot ----------------------------------------------------------------- */
@@ -731,7 +940,8 @@ row_of(const c4i_prof *p, const c4i_stat *s)
 {
     double k = p->clock->ns_per_tick;
     c4_stats_row r = {
-        .type_no = s->type_no, .entry = s->entry, .is_main = s->is_main,
+        .type_no = s->type_no, .entry = s->entry, .is_main = s->what == C4I_STAT_MAIN,
+        .is_task = s->what == C4I_STAT_TASK,
         .calls = s->calls, .stretches = s->stretches, .ns = ns(p, s->sum),
         .min_ns = s->stretches ? ns(p, s->min) : 0, .max_ns = ns(p, s->max),
         .sumsq_ns = s->sumsq * k * k,
@@ -739,7 +949,7 @@ row_of(const c4i_prof *p, const c4i_stat *s)
         .sent = s->sent, .sent_nbytes = s->sent_bytes
     };
 
-    r.em_ns = r.ns > r.send_ns ? r.ns - r.send_ns : 0;
+    r.em_ns = r.ns - r.send_ns;
     memcpy(r.counter, s->counter, sizeof(r.counter));
     return r;
 }
@@ -750,16 +960,17 @@ msgs_of(const c4i_tally *t)
     return (c4_stats_msgs){ t->n, t->bytes, t->n ? t->min : 0, t->max };
 }
 
-static int
-by_type_entry(const void *a, const void *b)
+/* Tasks have numbers of this PE's own: all of them are one row. */
+static void
+add_task(c4_stats *s, const c4_stats_row *r)
 {
-    const c4_stats_row *x = a, *y = b;
-
-    if (x->is_main != y->is_main)
-        return y->is_main - x->is_main;
-    if (x->type_no != y->type_no)
-        return x->type_no < y->type_no ? -1 : 1;
-    return x->entry < y->entry ? -1 : x->entry > y->entry;
+    for (uint32_t i = 0; i < s->nrows; i++)
+        if (s->row[i].is_task) {
+            c4i_stats_add_row(&s->row[i], r);
+            return;
+        }
+    s->row[s->nrows] = *r;
+    s->row[s->nrows++].entry = 0;
 }
 
 c4_err
@@ -772,11 +983,10 @@ c4i_prof_snapshot(const c4i_prof *p, c4_stats **out)
         return C4_ENOMEM;
     s->version = C4_STATS_VERSION;
     s->npes = 1;
-    s->nrows = p->nall;
     s->wall_ns = c4i_ticks_to_ns(p->clock, c4i_ticks(p->clock));
     s->busy_ns = ns(p, t->busy);
     s->sent = msgs_of(&t->sent);
-    s->received = msgs_of(&t->received);
+    s->received = msgs_of(&t->incoming);
     s->nlocal = t->nlocal;
     for (int i = 0; i < C4I_NACTIVITIES; i++) {
         s->activity_ns[i] = ns(p, t->activity[i]);
@@ -786,9 +996,15 @@ c4i_prof_snapshot(const c4i_prof *p, c4_stats **out)
     s->left = t->left;
     s->arrived = t->arrived;
     s->left_nbytes = t->left_bytes;
-    for (uint32_t i = 0; i < p->nall; i++)
-        s->row[i] = row_of(p, p->all[i]);
-    qsort(s->row, s->nrows, sizeof(s->row[0]), by_type_entry);
+    for (uint32_t i = 0; i < p->nall; i++) {
+        c4_stats_row r = row_of(p, p->all[i]);
+
+        if (r.is_task)
+            add_task(s, &r);
+        else
+            s->row[s->nrows++] = r;
+    }
+    qsort(s->row, s->nrows, sizeof(s->row[0]), c4i_stats_order);
     *out = s;
     return C4_OK;
 }

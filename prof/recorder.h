@@ -53,6 +53,9 @@ void c4i_prof_info(c4i_prof *p, const char *key, const char *value);
 const char *c4i_prof_file(const c4i_prof *p);
 c4_err c4i_prof_snapshot(const c4i_prof *p, c4_stats **out);
 const c4_type *c4i_prof_type_of(const c4i_prof *p, uint16_t type_no);
+/* stats.c: adds a row to one of the same key; the order of rows, for qsort(). */
+void c4i_stats_add_row(c4_stats_row *to, const c4_stats_row *r);
+int c4i_stats_order(const void *a, const void *b);
 /* Is this recorder one of ours? */
 bool c4i_prof_owns(const c4i_recorder *r);
 

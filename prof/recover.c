@@ -9,13 +9,23 @@
 #include <unistd.h>
 
 #include "prof/c4prof.h"
+#include "prof/plain.h"
 #include "prof/store.h"
+
+enum { SHOWN = 2 * C4I_TRACE_PATH };        /* of a path, in messages */
 
 struct args {
     char  dir[C4I_TRACE_PATH];
     char  file[C4I_TRACE_PATH];
     bool  force, keep;
 };
+
+static void
+copy_path(const struct argp_state *state, char out[C4I_TRACE_PATH], const char *path)
+{
+    if ((size_t)snprintf(out, C4I_TRACE_PATH, "%s", path) >= C4I_TRACE_PATH)
+        argp_error(state, "a path has more than %d bytes", C4I_TRACE_PATH - 1);
+}
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -24,7 +34,7 @@ parse(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'o':
-        snprintf(a->file, sizeof(a->file), "%s", arg);
+        copy_path(state, a->file, arg);
         return 0;
     case 'f':
         a->force = true;
@@ -35,7 +45,7 @@ parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
             argp_usage(state);
-        snprintf(a->dir, sizeof(a->dir), "%s", arg);
+        copy_path(state, a->dir, arg);
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "the folder of the spools is missing (FILE" C4I_SPOOL_SUFFIX ")");
@@ -74,12 +84,34 @@ name_file(struct args *a)
     return true;
 }
 
+enum { MOST_SAID = 5 };
+
+/* What the store found wrong with the spools stands in the database. */
+static int
+say_damage(const char *file)
+{
+    sqlite3 *db = c4i_db_open(file, false);
+    sqlite3_stmt *q;
+    int n = 0;
+
+    if (!db)
+        return C4I_EXIT_CANNOT;
+    q = c4i_db_query(db, "SELECT text FROM log WHERE pe IS NULL AND level = 'warning'");
+    for (; c4i_db_row(q); n++)
+        if (n < MOST_SAID)
+            c4i_say("c4prof", "%s", (const char *)sqlite3_column_text(q, 0));
+    if (n > MOST_SAID)
+        c4i_say("c4prof", "%d more warnings stand in the table log of %s", n - MOST_SAID, file);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return C4I_EXIT_OK;
+}
+
 static int
 say_exists(const struct args *a)
 {
-    fprintf(stderr, "c4prof: %s exists: name another file with -o, or replace it with --force\n",
-            a->file);
-    return 1;
+    c4i_say("c4prof", "%s exists: name another file with -o, or replace it with --force", a->file);
+    return C4I_EXIT_CANNOT;
 }
 
 static int
@@ -88,36 +120,34 @@ run(int argc, char **argv)
     struct args a = { .keep = false };
     c4i_run_info info = { .killed = true };
     int lock;
-    char err[C4I_TRACE_PATH + 400] = "";
+    char err[C4I_TRACE_PATH + 400] = "", shown[SHOWN];
     c4i_store_result r;
     c4_err e;
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     if (!name_file(&a)) {
-        fprintf(stderr, "c4prof: say with -o FILE what to write\n");
-        return 2;
+        c4i_say("c4prof", "say with -o FILE what to write");
+        return C4I_EXIT_CANNOT;
     }
     info.replace = a.force;
     if (!a.force && access(a.file, F_OK) == 0)
         return say_exists(&a);
     lock = c4i_trace_lock(a.dir);           /* held until the end */
     if (lock < 0 && errno == EWOULDBLOCK) {
-        fprintf(stderr, "c4prof: %s: its job is still running, or is being recovered\n", a.dir);
-        return 1;
+        c4i_say("c4prof", "%s: its job is still running, or is being recovered", a.dir);
+        return C4I_EXIT_CANNOT;
     }
     e = c4i_store_write(a.dir, a.file, &info, a.keep, &r, err, sizeof(err));
     if (e == C4_EEXIST)
         return say_exists(&a);
     if (e) {
-        fprintf(stderr, "c4prof: %s\n", err);
-        return 1;
+        c4i_say("c4prof", "%s", err);
+        return C4I_EXIT_CANNOT;
     }
-    printf("%s: %u PEs, %llu executions, %llu messages\n", a.file, r.npes - r.missing,
+    printf("%s: %u PEs, %llu executions, %llu messages\n",
+           c4i_plain(shown, sizeof(shown), a.file), r.npes - r.missing,
            (unsigned long long)r.executions, (unsigned long long)r.messages);
-    if (r.missing)
-        fprintf(stderr, "c4prof: %u of %u PEs left no spool that can be read\n", r.missing,
-                r.npes);
-    return 0;
+    return say_damage(a.file);
 }
 
 const c4i_verb c4i_verb_recover = {

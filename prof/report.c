@@ -13,7 +13,7 @@
 
 struct args {
     const char *file;
-    int         json;
+    bool        json, as_is;
 };
 
 static error_t
@@ -26,6 +26,9 @@ parse(int key, char *arg, struct argp_state *state)
         if (strcmp(arg, "json") != 0 && strcmp(arg, "table") != 0)
             argp_error(state, "--format takes table or json, not '%s'", arg);
         a->json = strcmp(arg, "json") == 0;
+        return 0;
+    case 'a':
+        a->as_is = true;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
@@ -41,7 +44,9 @@ parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    { "format", 'F', "FORMAT", 0, "table (default) or json", 0 }, { 0 }
+    { "format", 'F', "FORMAT", 0, "table (default) or json", 0 },
+    { "as-is", 'a', NULL, 0, "Read FILE although it is not as c4 wrote it", 0 },
+    { 0 }
 };
 
 static const struct argp argp = {
@@ -53,18 +58,18 @@ static const struct argp argp = {
 static int
 run(int argc, char **argv)
 {
-    struct args a = { .json = 0 };
+    struct args a = { .json = false };
     sqlite3 *db;
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
-    if (!(db = c4i_db_open(a.file)))
-        return 1;
+    if (!(db = c4i_db_open(a.file, a.as_is)))
+        return C4I_EXIT_CANNOT;
     status = a.json ? c4i_report_json(db) : c4i_report_table(db, a.file);
     sqlite3_close(db);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         perror("c4prof: cannot print");
-        return 1;
+        return C4I_EXIT_CANNOT;
     }
     return status;
 }

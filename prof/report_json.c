@@ -4,9 +4,6 @@
  * SQLite makes the JSON.  Times are ns, sizes bytes, shares percent; a fact
  * that is not known is null.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "prof/c4prof.h"
 
 static const char report_sql[] =
@@ -23,21 +20,24 @@ static const char report_sql[] =
     "'pes', (SELECT json_group_array(json_object('pe', p.pe, 'host', p.host, 'pid', pid,"
     "  'affinity', affinity,"
     "  'wall_ns', p.end - p.begin, 'busy_ns', busy_ns, 'idle_ns', idle_ns,"
+    "  'cpu_ns', cpu_ns, 'stolen_ns', stolen_ns, 'stopped_ns', stopped_ns, 'switches', switches,"
     "  'overhead_ns', overhead_ns, 'sent', sent, 'sent_bytes', sent_bytes,"
+    "  'incoming', incoming, 'incoming_bytes', incoming_bytes,"
     "  'received', received, 'received_bytes', received_bytes, 'dropped', dropped,"
+    "  'begin', p.begin, 'covered_until', covered_until,"
     "  'complete', json(iif(complete, 'true', 'false'))))"
     "  FROM (SELECT * FROM pe ORDER BY pe) p),"
     "'counters', (SELECT json_group_array(json_object('column', col, 'name', name, 'unit', unit,"
     "  'source', source, 'why_missing', why_missing)) FROM counter),"
     "'entries', (SELECT json_group_array(json_object('entry', entry, 'kind', kind,"
-    "  'calls', calls, 'ns', ns, 'mean_ns', mean_ns, 'min_ns', min_ns, 'max_ns', max_ns,"
+    "  'calls', calls, 'stretches', stretches, 'ns', ns, 'stolen_ns', stolen_ns, 'mean_ns', mean_ns, 'min_ns', min_ns, 'max_ns', max_ns,"
     "  'percent', percent, 'em_ns', em_ns, 'send_ns', send_ns, 'recv_ns', recv_ns,"
     "  'bytes', bytes, 'sent', sent, 'sent_bytes', sent_bytes,"
     "  'c1', c1, 'c2', c2, 'c3', c3, 'c4', c4, 'c5', c5, 'c6', c6)) FROM entry_time),"
     "'messages', (SELECT json_group_array(json_object('kind', kind, 'count', n, 'bytes', bytes,"
     "  'max_bytes', max_bytes, 'mean_latency_ns', latency)) FROM"
     "  (SELECT k.name AS kind, count(*) AS n, sum(bytes) AS bytes, max(bytes) AS max_bytes,"
-    "   avg(received - sent) AS latency FROM message m JOIN message_kind k ON k.id = m.kind"
+    "   avg(arrived - sent) AS latency FROM message m JOIN message_kind k ON k.id = m.kind"
     "   GROUP BY k.name ORDER BY n DESC)),"
     "'lb_steps', (SELECT json_group_array(json_object('step', step, 'begin', begin,"
     "  'strategy', strategy, 'options', options, 'metric', metric, 'reason', reason,"
@@ -58,8 +58,19 @@ keep(void *arg, const char *text)
     sqlite3_stmt *insert = arg;
 
     sqlite3_bind_text(insert, 1, text, -1, SQLITE_TRANSIENT);
-    sqlite3_step(insert);
+    c4i_db_row(insert);
     sqlite3_reset(insert);
+}
+
+/* SQLite passes infinite numbers on, for which JSON has no word. */
+static void
+check_json(sqlite3 *db, sqlite3_stmt *report)
+{
+    sqlite3_stmt *q = c4i_db_query(db, "SELECT iif(json_valid(?1), 1, json(?1))");
+
+    sqlite3_bind_value(q, 1, sqlite3_column_value(report, 0));
+    c4i_db_row(q);
+    sqlite3_finalize(q);
 }
 
 int
@@ -67,18 +78,15 @@ c4i_report_json(sqlite3 *db)
 {
     sqlite3_stmt *q = c4i_db_query(db, "CREATE TEMP TABLE warning (text)");
 
-    sqlite3_step(q);
+    c4i_db_row(q);
     sqlite3_finalize(q);
     q = c4i_db_query(db, "INSERT INTO temp.warning VALUES (?)");
     c4i_report_warnings(db, keep, q);
     sqlite3_finalize(q);
     q = c4i_db_query(db, report_sql);
-    if (sqlite3_step(q) != SQLITE_ROW) {
-        fprintf(stderr, "c4prof: the database cannot be read: %s\n", sqlite3_errmsg(db));
-        sqlite3_finalize(q);
-        return 1;
-    }
-    printf("%s\n", (const char *)sqlite3_column_text(q, 0));
+    c4i_db_row(q);
+    check_json(db, q);
+    c4i_print_json((const char *)sqlite3_column_text(q, 0));
     sqlite3_finalize(q);
-    return 0;
+    return C4I_EXIT_OK;
 }

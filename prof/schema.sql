@@ -47,24 +47,31 @@ CREATE TABLE pe (
     end             INTEGER NOT NULL,
     busy_ns         INTEGER,              -- in entry methods
     idle_ns         INTEGER,
+    cpu_ns          INTEGER,              -- of the PE's thread
+    stolen_ns       INTEGER,              -- of busy_ns: ready, but waiting for a core, or stopped
+    stopped_ns      INTEGER,              -- of stolen_ns: stopped by a signal
+    switches        INTEGER,              -- involuntary context switches
     lb_ns           INTEGER,
     migrate_out_ns  INTEGER,
     migrate_in_ns   INTEGER,
     reduce_ns       INTEGER,
     overhead_ns     INTEGER,              -- end - begin - busy - idle
-    sent            INTEGER,              -- messages to other PEs
+    sent            INTEGER,              -- messages of the program handed to other PEs
     sent_bytes      INTEGER,
     sent_min        INTEGER,              -- bytes
     sent_max        INTEGER,
-    received        INTEGER,              -- calls from other PEs
+    incoming        INTEGER,              -- such messages from other PEs, where they come first
+    incoming_bytes  INTEGER,
+    received        INTEGER,              -- calls (executions) by messages of other PEs
     received_bytes  INTEGER,
     received_min    INTEGER,
     received_max    INTEGER,
-    local_calls     INTEGER,              -- by messages that stayed on the PE
+    local_calls     INTEGER,              -- by messages of the PE itself
     created         INTEGER,              -- elements
     left            INTEGER,
     arrived         INTEGER,
     dropped         INTEGER NOT NULL,
+    covered_until   INTEGER,              -- executions and messages are whole from begin to here; NULL: to end
     status          INTEGER,              -- as the PE saw it; NULL: it was killed
     complete        INTEGER NOT NULL,
     affinity        TEXT                  -- cores that it may use: "0-1"
@@ -79,10 +86,10 @@ CREATE TABLE chare_type (
 
 CREATE TABLE entry_method (
     id              INTEGER PRIMARY KEY,
-    type            INTEGER REFERENCES chare_type,  -- NULL: the main function
+    type            INTEGER REFERENCES chare_type,  -- NULL: the main function, a task
     number          INTEGER,              -- in its type; NULL where c4 calls it
     name            TEXT NOT NULL,
-    kind            TEXT NOT NULL,        -- entry, create, migrated, resume, main
+    kind            TEXT NOT NULL,        -- entry, create, migrated, resume, main, task
     file            TEXT,
     line            INTEGER
 );
@@ -122,15 +129,18 @@ CREATE TABLE execution (
     pe              INTEGER NOT NULL,
     begin           INTEGER NOT NULL,
     ns              INTEGER NOT NULL,
-    cpu_ns          INTEGER,
+    cpu_ns          INTEGER,              -- of stretches longer than 1 ms
+    stolen_ns       INTEGER,              -- of these: waiting for a core, or stopped
     entry           INTEGER NOT NULL REFERENCES entry_method,
     object          INTEGER REFERENCES object,
-    cause_pe        INTEGER,              -- message (src, id) that caused it
+    cause_pe        INTEGER,              -- message (src, id) that caused it; NULL: main
     cause           INTEGER,
     send_ns         INTEGER NOT NULL,     -- part of ns spent in sends
-    recv_ns         INTEGER NOT NULL,     -- before begin: from delivery on
+    wait_ns         INTEGER NOT NULL,     -- of the message: from arrived to taken
+    recv_ns         INTEGER NOT NULL,     -- of the message: from taken to begin
     bytes           INTEGER NOT NULL,     -- of the message
     local           INTEGER NOT NULL,     -- the message did not leave the PE
+    woken           INTEGER NOT NULL,     -- resumed by the cause; else it goes on after others
     resumed         INTEGER NOT NULL,     -- not the first stretch
     suspended       INTEGER NOT NULL,     -- not the last stretch
     c1 INTEGER, c2 INTEGER, c3 INTEGER, c4 INTEGER, c5 INTEGER, c6 INTEGER,
@@ -146,9 +156,13 @@ CREATE TABLE message (
     src             INTEGER NOT NULL,     -- PE
     id              INTEGER NOT NULL,     -- its number there
     sender          INTEGER,              -- execution.begin on src; NULL: sent by the runtime
+    cause_pe        INTEGER,              -- ... when it handled this message (src, id)
+    cause           INTEGER,
     sent            INTEGER NOT NULL,
     dst             INTEGER NOT NULL,     -- PE that it was sent to first
-    received        INTEGER,              -- first execution that it caused; NULL: none seen
+    arrived         INTEGER,              -- seen by a poll, at the target that took it first
+    taken           INTEGER,              -- ... and taken up there; NULL: nowhere
+    received        INTEGER GENERATED ALWAYS AS (taken) VIRTUAL,
     received_pe     INTEGER,
     object          INTEGER REFERENCES object,      -- NULL: to no element, or to a whole collection
     entry           INTEGER REFERENCES entry_method,
@@ -179,6 +193,7 @@ CREATE TABLE summary (
     min_ns          INTEGER,              -- of stretches
     max_ns          INTEGER,
     sumsq_ns        REAL NOT NULL,
+    stolen_ns       INTEGER NOT NULL,     -- of ns: waiting for a core, or stopped
     em_ns           INTEGER NOT NULL,     -- the three parts of charm.printStats()
     send_ns         INTEGER NOT NULL,
     recv_ns         INTEGER NOT NULL,
@@ -197,6 +212,16 @@ CREATE TABLE bin (
     busy_ns         INTEGER NOT NULL,
     count           INTEGER NOT NULL,     -- of stretches that ended in it
     PRIMARY KEY (pe, begin, entry)
+) WITHOUT ROWID;
+
+-- The PE's thread within [begin, begin + run.bin_ns).
+CREATE TABLE pe_bin (
+    pe              INTEGER NOT NULL,
+    begin           INTEGER NOT NULL,
+    cpu_ns          INTEGER NOT NULL,
+    stolen_ns       INTEGER NOT NULL,     -- of executions
+    switches        INTEGER NOT NULL,     -- involuntary
+    PRIMARY KEY (pe, begin)
 ) WITHOUT ROWID;
 
 -- Imbalance is max / mean - 1 of the PEs' load divided by their speed.
@@ -280,20 +305,21 @@ CREATE TABLE log (
 CREATE VIEW entry_time AS
 SELECT coalesce(t.name || '.', '') || m.name AS entry, m.kind AS kind,
        sum(s.calls) AS calls, sum(s.ns) AS ns,
-       sum(s.ns) / max(sum(s.stretches), 1) AS mean_ns,
+       sum(s.stretches) AS stretches, sum(s.ns) / max(sum(s.stretches), 1) AS mean_ns,
        min(s.min_ns) AS min_ns, max(s.max_ns) AS max_ns,
-       100.0 * sum(s.ns) / (SELECT max(sum(ns), 1) FROM summary) AS percent,
-       sum(s.em_ns) AS em_ns, sum(s.send_ns) AS send_ns, sum(s.recv_ns) AS recv_ns,
+       100.0 * sum(s.ns - s.stolen_ns) / (SELECT max(sum(ns - stolen_ns), 1) FROM summary) AS percent,
+       sum(s.stolen_ns) AS stolen_ns, sum(s.ns - s.stolen_ns) AS own_ns, sum(s.em_ns) AS em_ns, sum(s.send_ns) AS send_ns, sum(s.recv_ns) AS recv_ns,
        sum(s.bytes) AS bytes, sum(s.sent) AS sent, sum(s.sent_bytes) AS sent_bytes,
        sum(s.c1) AS c1, sum(s.c2) AS c2, sum(s.c3) AS c3,
        sum(s.c4) AS c4, sum(s.c5) AS c5, sum(s.c6) AS c6, m.id AS id
 FROM summary s JOIN entry_method m ON m.id = s.entry LEFT JOIN chare_type t ON t.id = m.type
-GROUP BY m.id ORDER BY ns DESC;
+GROUP BY m.id ORDER BY own_ns DESC;
 
 -- How was each PE's time spent?
 CREATE VIEW pe_time AS
-SELECT pe, host, end - begin AS wall_ns, busy_ns, idle_ns, overhead_ns,
-       100.0 * busy_ns / max(end - begin, 1) AS busy_percent,
+SELECT pe, host, end - begin AS wall_ns, busy_ns, idle_ns, overhead_ns, stolen_ns, stopped_ns,
+       100.0 * (busy_ns - stolen_ns) / max(end - begin, 1) AS busy_percent,
+       100.0 * stolen_ns / max(end - begin, 1) AS stolen_percent,
        100.0 * idle_ns / max(end - begin, 1) AS idle_percent,
        100.0 * overhead_ns / max(end - begin, 1) AS overhead_percent
 FROM pe;
@@ -309,7 +335,7 @@ FROM execution e JOIN entry_method m ON m.id = e.entry
 -- Each message with names, and how long it took.
 CREATE VIEW message_named AS
 SELECT g.src AS src, g.id AS id, k.name AS kind, g.sent AS sent,
-       g.received - g.sent AS latency_ns, g.dst AS dst, g.received_pe AS received_pe,
+       g.arrived - g.sent AS latency_ns, g.taken - g.arrived AS wait_ns, g.dst AS dst, g.received_pe AS received_pe,
        coalesce(t.name || '.', '') || m.name AS entry, o.idx AS idx, g.bytes AS bytes
 FROM message g JOIN message_kind k ON k.id = g.kind
      LEFT JOIN entry_method m ON m.id = g.entry LEFT JOIN chare_type t ON t.id = m.type

@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "prof/digest.h"
+#include "prof/plain.h"
 #include "prof/spool.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -39,8 +41,8 @@ say_full(c4i_spool *s, const char *why)
     s->full = true;
     if (!first_to_say(s))
         return;
-    fprintf(stderr, "c4: PE %u: recording stops here: %s (%s); the job goes on, "
-            "what was recorded is kept\n", s->head->pe, why, s->path);
+    c4i_say("c4", "PE %u: recording stops here: %s (%s); the job goes on, "
+            "what was recorded is kept", s->head->pe, why, s->path);
 }
 
 /* As much again as there is, within bounds: on ext4 it costs far more to make a
@@ -205,6 +207,18 @@ c4i_spool_create(c4i_spool *s, const char *path, const c4i_spool_head *h,
     return C4_OK;
 }
 
+/* Where a full disk has no room for the seal, or a limit on the sizes of files
+ * forbids it (by SIGXFSZ), there is none; records were dropped before that. */
+static void
+seal(const c4i_spool *s, size_t used)
+{
+    struct rlimit rl;
+
+    if (getrlimit(RLIMIT_FSIZE, &rl) == 0
+        && (rl.rlim_cur == RLIM_INFINITY || rl.rlim_cur >= used + sizeof(c4i_rec)))
+        (void)c4i_digest_seal(s->fd);
+}
+
 void
 c4i_spool_close(c4i_spool *s)
 {
@@ -215,7 +229,8 @@ c4i_spool_close(c4i_spool *s)
     used = (size_t)(s->cur - s->base);
     munmap(s->base, s->mapped);
     if (ftruncate(s->fd, (off_t)used) != 0)
-        fprintf(stderr, "c4: cannot trim %s: %s\n", s->path, strerror(errno));
+        c4i_say("c4", "cannot trim %s: %s", s->path, strerror(errno));
+    seal(s, used);
     close(s->fd);
     if (s->said >= 0)
         close(s->said);

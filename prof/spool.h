@@ -48,7 +48,7 @@ bool c4i_spool_grow(c4i_spool *s, bool essential);
 bool c4i_spool_prepare(c4i_spool *s);
 /* Off the path: prepares what will be needed soon. */
 void c4i_spool_ahead(c4i_spool *s);
-/* Trims the file to what was written and unmaps it. */
+/* Trims the file to what was written, seals it (digest.h) and unmaps it. */
 void c4i_spool_close(c4i_spool *s);
 
 /* Room for one record, or NULL (counted as dropped). */

@@ -18,7 +18,7 @@
 
 #define C4I_SPOOL_MAGIC   "c4spool"
 #define C4I_STATS_MAGIC   "c4stats"
-#define C4I_SPOOL_VERSION 1u
+#define C4I_SPOOL_VERSION 2u
 
 enum {
     C4I_SPOOL_HEAD = 4096,
@@ -53,29 +53,44 @@ typedef struct c4i_spool_head {
     int32_t  status;
     uint32_t nstats;                        /* stats file: entries in use */
     uint32_t npads;
+    uint64_t covered_ticks;                 /* when the first detail found no room; 0: none yet */
 } c4i_spool_head;
 
 enum c4i_rec_kind {
     C4I_REC_END,                            /* nothing was written here */
     C4I_REC_EXEC, C4I_REC_COUNTERS, C4I_REC_SENT, C4I_REC_ACTIVITY, C4I_REC_OBJECT,
     C4I_REC_INDEX, C4I_REC_COLLECTION, C4I_REC_BIN, C4I_REC_BLOB,
+    C4I_REC_MORE, C4I_REC_HANDLED, C4I_REC_RESIZED, C4I_REC_PE_BIN,
     C4I_NRECS
 };
 
-enum {                                      /* c4i_rec_exec.flags */
-    C4I_EXEC_RESUMED = 1, C4I_EXEC_SUSPENDED = 2, C4I_EXEC_LOCAL = 4, C4I_EXEC_MAIN = 8
+enum {                                      /* c4i_rec_exec.flags, c4i_rec_bin.flags */
+    C4I_EXEC_RESUMED = 1, C4I_EXEC_SUSPENDED = 2, C4I_EXEC_LOCAL = 4, C4I_EXEC_MAIN = 8,
+    C4I_EXEC_WOKEN = 16, C4I_EXEC_TASK = 32,
+    C4I_EXEC_MORE = 64                      /* a MORE record follows */
 };
 
+/* Executions of a PE do not overlap and stand in the order of their begins. */
 typedef struct c4i_rec_exec {
     uint8_t  kind, flags;
-    uint16_t type_no, entry, pad;
+    uint16_t type_no, entry, task;
     uint32_t coll, cause_pe;
-    uint32_t cause, send;                   /* message number; ticks spent sending, saturated */
+    uint32_t cause, send;                   /* message number; ticks spent sending */
     uint64_t elem, begin, ticks, nbytes;
-    uint32_t recv, pad2;                    /* begin - arrived, saturated */
+    uint32_t recv, wait;                    /* begin - taken, taken - arrived */
 } c4i_rec_exec;
 
-/* Follows its execution; values of counters in the order of COUNTER blobs. */
+/* Follows its execution where 32 bits do not hold its times, or where the CPU
+ * clock was read: then these count, not the execution's. */
+typedef struct c4i_rec_more {
+    uint8_t  kind, pad[7];
+    uint64_t send, recv, wait;              /* ticks */
+    int64_t  cpu_ns;                        /* below 0: not read */
+    uint64_t lost, stopped;                 /* ticks */
+    uint64_t pad2;
+} c4i_rec_more;
+
+/* Follows its execution (and MORE); values of counters in the order of COUNTER blobs. */
 typedef struct c4i_rec_counters {
     uint8_t  kind, n, pad[6];
     int64_t  value[C4I_SPOOL_MAXCOUNTERS];
@@ -89,8 +104,26 @@ typedef struct c4i_rec_sent {
     uint32_t dst;
     uint32_t coll, trace;
     uint64_t elem, nbytes, when;
-    uint64_t pad[3];
+    uint32_t cause_pe, cause;               /* the message handled meanwhile; 0: an execution sent it */
+    uint64_t pad[2];
 } c4i_rec_sent;
+
+/* A message that makes no execution begin by itself. */
+typedef struct c4i_rec_handled {
+    uint8_t  kind, pad[3];
+    uint32_t src;
+    uint32_t trace, pad2;
+    uint64_t arrived, taken;                /* ticks */
+    uint64_t pad3[4];
+} c4i_rec_handled;
+
+/* A message of this PE that was a reference has become bytes. */
+typedef struct c4i_rec_resized {
+    uint8_t  kind, pad[3];
+    uint32_t trace;
+    uint64_t nbytes;
+    uint64_t pad2[6];
+} c4i_rec_resized;
 
 typedef struct c4i_rec_activity {
     uint8_t  kind, what, pad[6];
@@ -120,14 +153,28 @@ typedef struct c4i_rec_collection {
     int64_t  dims[C4I_SPOOL_MAXDIMS];
 } c4i_rec_collection;
 
-/* Busy time of one entry method in one stretch of time. */
+/* Busy time of one entry method from index * width_ns to the next index.  The
+ * width is a power of two; the same bin may come again. */
 typedef struct c4i_rec_bin {
-    uint8_t  kind, flags;                   /* C4I_EXEC_MAIN */
+    uint8_t  kind, flags;                   /* C4I_EXEC_MAIN, C4I_EXEC_TASK */
     uint16_t type_no, entry, pad;
-    uint64_t begin, end;                    /* of the bin, ticks */
+    uint64_t index, width_ns;
     uint64_t ticks, count;
     uint64_t pad2[3];
 } c4i_rec_bin;
+
+/* The PE's own time in such a bin. */
+typedef struct c4i_pe_bin {
+    uint64_t index, width_ns;
+    double   cpu_ns, lost;                  /* lost: ticks */
+    uint64_t switches;                      /* involuntary */
+} c4i_pe_bin;
+
+typedef struct c4i_rec_pe_bin {
+    uint8_t    kind, pad[7];
+    c4i_pe_bin bin;
+    uint64_t   pad2[2];
+} c4i_rec_pe_bin;
 
 /* What does not fit 64 bytes comes in parts, one after the other. */
 enum c4i_blob {
@@ -139,6 +186,7 @@ enum c4i_blob {
     C4I_BLOB_COUNTER,                       /* u16 column or 0xffff, strings: name, unit, source, why */
     C4I_BLOB_LOG,                           /* u64 when, i32 level, text */
     C4I_BLOB_LB,                            /* lb_record.h */
+    C4I_BLOB_TASK,                          /* u16 number, u32 line, strings: name, file or "" */
     C4I_NBLOBS
 };
 
@@ -160,6 +208,10 @@ typedef union c4i_rec {
     c4i_rec_collection collection;
     c4i_rec_bin        bin;
     c4i_rec_blob       blob;
+    c4i_rec_more       more;
+    c4i_rec_handled    handled;
+    c4i_rec_resized    resized;
+    c4i_rec_pe_bin     pe_bin;
 } c4i_rec;
 
 _Static_assert(sizeof(c4i_rec) == 64, "a record is one cache line");
@@ -176,19 +228,27 @@ typedef struct c4i_tally {
 enum { C4I_STATS_TOTALS = 1024 };
 
 typedef struct c4i_totals {
-    c4i_tally sent, received;               /* between PEs */
+    c4i_tally sent, incoming;               /* messages between PEs */
+    c4i_tally received;                     /* calls by messages of other PEs */
     uint64_t  activity[C4I_SPOOL_MAXACTIVITIES];     /* ticks */
     uint64_t  nactivity[C4I_SPOOL_MAXACTIVITIES];
     uint64_t  left, arrived, created;       /* elements */
     uint64_t  left_bytes;
     uint64_t  busy;                         /* ticks in entry methods */
     uint64_t  nlocal;                       /* messages that stayed on the PE */
+    uint64_t  cpu_ns;                       /* of the PE's thread since the recording began */
+    uint64_t  lost, stopped;                /* ticks of busy that were not the PE's own */
+    uint64_t  switches;                     /* involuntary */
+    uint64_t  bin_index, bin_width_ns;      /* the bin that c4i_stat.bin_ticks are of */
+    c4i_pe_bin bin;                         /* the PE's own, not written yet */
 } c4i_totals;
+
+enum { C4I_STAT_ENTRY, C4I_STAT_MAIN, C4I_STAT_TASK };      /* c4i_stat.what */
 
 /* Totals of one entry method, in ticks. */
 typedef struct c4i_stat {
-    uint16_t  type_no, entry;
-    uint8_t   is_main, pad[3];
+    uint16_t  type_no, entry;               /* C4I_STAT_TASK: entry is the task's number */
+    uint8_t   what, pad[3];
     uint64_t  calls, stretches;             /* a suspended call has several stretches */
     uint64_t  sum, min, max;                /* of stretches; min is UINT64_MAX while there is none */
     double    sumsq;
@@ -197,7 +257,8 @@ typedef struct c4i_stat {
     uint64_t  counter[C4I_SPOOL_MAXCOUNTERS];
     uint64_t  bin_ticks, bin_count;         /* of the time bin that is open */
     uint64_t  sent, sent_bytes;             /* messages that it sent */
-    uint64_t  pad2[4];
+    uint64_t  lost;                         /* ticks of sum that were not the PE's own */
+    uint64_t  pad2[3];
 } c4i_stat;
 
 _Static_assert(sizeof(c4i_stat) == 192, "stats are whole cache lines");

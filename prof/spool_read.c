@@ -172,10 +172,22 @@ void
 c4i_spool_get(const c4i_spool_in *in, uint64_t i, c4i_rec *r)
 {
     memcpy(r, in->bytes + C4I_SPOOL_HEAD + i * sizeof(*r), sizeof(*r));
+    c4i_spool_bound(r);
+}
+
+void
+c4i_spool_bound(c4i_rec *r)
+{
     switch (r->kind) {
     case C4I_REC_COUNTERS:
         if (r->counters.n > C4I_SPOOL_MAXCOUNTERS)
             r->counters.n = C4I_SPOOL_MAXCOUNTERS;
+        break;
+    case C4I_REC_PE_BIN:
+        if (!(r->pe_bin.bin.cpu_ns >= 0 && r->pe_bin.bin.cpu_ns < 4e18))
+            r->pe_bin.bin.cpu_ns = 0;
+        if (!(r->pe_bin.bin.lost >= 0 && r->pe_bin.bin.lost < 4e18))
+            r->pe_bin.bin.lost = 0;
         break;
     case C4I_REC_ACTIVITY:
         if (r->activity.what >= C4I_NACTIVITIES)

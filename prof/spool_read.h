@@ -42,6 +42,8 @@ uint64_t c4i_spool_ns(const c4i_spool_in *in, uint64_t ticks);
 /* A length of time. */
 uint64_t c4i_spool_span(const c4i_spool_in *in, uint64_t ticks);
 
+/* Brings a record's fields within their bounds (times excepted). */
+void c4i_spool_bound(c4i_rec *r);
 /* Record i < nrecs, with its fields within their bounds (times excepted). */
 void c4i_spool_get(const c4i_spool_in *in, uint64_t i, c4i_rec *r);
 /* Record *i begins a blob: collects it into out (cleared first) and moves *i

@@ -61,18 +61,22 @@ c4_stats_size(const c4_stats *s)
 
 /* ---- Merging ---------------------------------------------------------------- */
 
-static int
-order(const c4_stats_row *a, const c4_stats_row *b)
+int
+c4i_stats_order(const void *x, const void *y)
 {
+    const c4_stats_row *a = x, *b = y;
+
     if (a->is_main != b->is_main)
         return a->is_main ? -1 : 1;
+    if (a->is_task != b->is_task)
+        return a->is_task ? -1 : 1;
     if (a->type_no != b->type_no)
         return a->type_no < b->type_no ? -1 : 1;
     return a->entry < b->entry ? -1 : a->entry > b->entry;
 }
 
-static void
-add_row(c4_stats_row *to, const c4_stats_row *r)
+void
+c4i_stats_add_row(c4_stats_row *to, const c4_stats_row *r)
 {
     if (r->stretches && (!to->stretches || r->min_ns < to->min_ns))
         to->min_ns = r->min_ns;
@@ -130,11 +134,11 @@ merge_rows(c4_stats_row *out, const c4_stats *a, const c4_stats *b)
     uint32_t n = 0, i = 0, j = 0;
 
     while (i < a->nrows || j < b->nrows) {
-        int d = i == a->nrows ? 1 : j == b->nrows ? -1 : order(&a->row[i], &b->row[j]);
+        int d = i == a->nrows ? 1 : j == b->nrows ? -1 : c4i_stats_order(&a->row[i], &b->row[j]);
 
         out[n] = d <= 0 ? a->row[i++] : b->row[j++];
         if (d == 0)
-            add_row(&out[n], &b->row[j++]);
+            c4i_stats_add_row(&out[n], &b->row[j++]);
         n++;
     }
     return n;

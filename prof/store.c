@@ -4,6 +4,7 @@
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/digest.h"
+#include "prof/plain.h"
 #include "prof/provenance.h"
 #include "prof/schema.h"
 #include "prof/store_parts.h"
@@ -45,6 +48,61 @@ warn(struct warnings *w, const char *fmt, ...)
     va_end(ap);
 }
 
+/* A pipe among the spools must not keep us waiting. */
+static c4_err
+open_file(c4i_spool_in *in, const char *path, const char *magic, bool over, char *err,
+          size_t nerr)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return c4i_spool_open(in, path, magic, over, err, nerr);
+    snprintf(err, nerr, "cannot read %s: it is no regular file", path);
+    return C4_EFORMAT;
+}
+
+/* Has a file of a PE that came to its end changed since?  The launcher, which
+ * waits for that end, need not ask. */
+static void
+check_seal(const c4i_spool_in *in, const c4i_spool_head *pe, const char *path, struct warnings *w)
+{
+    enum c4i_seal seal = C4I_SEAL_NONE;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && c4i_digest_check(fd, &seal))
+        seal = C4I_SEAL_NONE;
+    if (fd >= 0)
+        close(fd);
+    if (seal == C4I_SEAL_BROKEN)
+        warn(w, "%s is damaged: it does not fit its checksum, and what comes from it may be wrong",
+             path);
+    else if (seal == C4I_SEAL_NONE && pe->closed && !pe->dropped)
+        warn(w, "%s is damaged: its checksum is missing, and what comes from it may be wrong",
+             path);
+    else if (in->head.nstats > c4i_spool_nstats(in))
+        warn(w, "%s is damaged: %u of %u sums are missing", path,
+             in->head.nstats - c4i_spool_nstats(in), in->head.nstats);
+}
+
+/* The sums that belong to src->spool. */
+static void
+open_stats(c4i_store *s, c4i_source *src, const char *path, struct warnings *w, char *err,
+           size_t nerr)
+{
+    c4_err e = open_file(&src->stats, path, C4I_STATS_MAGIC, true, err, nerr);
+
+    if (e) {
+        warn(w, "%s", err);
+    } else if (src->stats.head.pe != src->spool.head.pe) {
+        warn(w, "%s is damaged: it is of PE %u", path, src->stats.head.pe);
+        c4i_spool_release(&src->stats);
+    } else {
+        src->has_stats = true;
+        if (!s->run->over)
+            check_seal(&src->stats, &src->spool.head, path, w);
+    }
+}
+
 static c4_err
 open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w, char *err,
             size_t nerr)
@@ -55,18 +113,17 @@ open_source(c4i_store *s, const char *dir, const char *name, struct warnings *w,
     c4_err e;
 
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    e = c4i_spool_open(&src.spool, path, C4I_SPOOL_MAGIC, s->run->over, err, nerr);
+    e = open_file(&src.spool, path, C4I_SPOOL_MAGIC, s->run->over, err, nerr);
     if (e == C4_ESTATE || e == C4_ENOMEM)
         return e;
     if (e) {
         warn(w, "%s", err);
         return C4_OK;
     }
+    if (!s->run->over)
+        check_seal(&src.spool, &src.spool.head, path, w);
     snprintf(path, sizeof(path), "%s/%.*s.stats", dir, (int)stem, name);
-    e = c4i_spool_open(&src.stats, path, C4I_STATS_MAGIC, true, err, nerr);
-    src.has_stats = e == C4_OK;
-    if (e)
-        warn(w, "%s", err);
+    open_stats(s, &src, path, w, err, nerr);
     for (uint32_t i = 0; i < s->nsrc; i++) {
         if (s->src[i].spool.head.pe == src.spool.head.pe) {
             warn(w, "%s/%s: PE %u is there already", dir, name, src.spool.head.pe);
@@ -119,6 +176,7 @@ release_source(c4i_source *src)
     c4i_spool_release(&src->spool);
     c4i_spool_release(&src->stats);
     free(src->type_of);
+    free(src->task_of);
     free(src->bins);
 }
 
@@ -260,7 +318,9 @@ static c4_err
 write_kinds(c4i_store *s)
 {
 #define KIND_NAME(id, name, counted) name,
-    static const char *const kinds[] = { C4I_KIND_LIST(KIND_NAME) };
+#define EVENT_NAME(id, name) name,
+    static const char *const kinds[] = { C4I_KIND_LIST(KIND_NAME) C4I_EVENT_LIST(EVENT_NAME) };
+#undef EVENT_NAME
 #undef KIND_NAME
     static const char *const activities[] = {
         [C4I_ACT_IDLE] = "idle", [C4I_ACT_LB] = "lb", [C4I_ACT_MIGRATE_OUT] = "migrate_out",
@@ -269,7 +329,7 @@ write_kinds(c4i_store *s)
     sqlite3_stmt *kind = NULL, *activity = NULL;
     c4_err e = C4_OK;
 
-    for (int64_t i = 0; i < C4I_NKINDS && !e; i++)
+    for (int64_t i = 0; i < C4I_NRECORDED && !e; i++)
         e = c4i_put(s->db, &kind, "message_kind", "is", i + 1, kinds[i]);
     for (int64_t i = 0; i < C4I_NACTIVITIES && !e; i++)
         e = c4i_put(s->db, &activity, "activity_kind", "is", i + 1, activities[i]);
@@ -401,7 +461,7 @@ write_and_publish(c4i_store *s, const char *db_file, const struct warnings *w, c
     }
     e = write_file(s, tmp, w, err, nerr);
     if (!e)
-        e = c4i_tmp_publish(tmp, db_file, s->run->replace, &s->result->file_bytes, err, nerr);
+        e = c4i_tmp_publish(fd, tmp, db_file, s->run->replace, &s->result->file_bytes, err, nerr);
     if (e)
         unlink(tmp);
     close(fd);
@@ -471,8 +531,8 @@ write_elsewhere(c4i_trace *t, const c4i_run_info *run, c4i_store_result *r, char
     c4i_trace_remove_spools(other.dir);
     close(other.lock);
     if (!e) {
-        fprintf(stderr, "c4: %s was made by another program while the job ran: recorded into "
-                "%s\n", t->file, other.file);
+        c4i_say("c4", "%s was made by another program while the job ran: recorded into %s",
+                t->file, other.file);
         memcpy(t->file, other.file, sizeof(t->file));
     }
     return e;
@@ -482,16 +542,16 @@ static void
 say_end(const c4i_trace *t, c4_err e, const c4i_store_result *r, bool quiet, const char *err)
 {
     if (e == C4_ENOENT)                     /* no PE came so far as to record */
-        fprintf(stderr, "c4: nothing was recorded for %s\n", t->file);
+        c4i_say("c4", "nothing was recorded for %s", t->file);
     else if (e)
-        fprintf(stderr, "c4: the trace is not written: %s; `c4prof recover %s -o FILE` can do "
-                "it from the spools\n", err, t->dir);
+        c4i_say("c4", "the trace is not written: %s; `c4prof recover %s -o FILE` can do "
+                "it from the spools", err, t->dir);
     else if (!quiet)
-        fprintf(stderr, "c4: recorded %llu executions and %llu messages in %s\n",
+        c4i_say("c4", "recorded %llu executions and %llu messages in %s",
                 (unsigned long long)r->executions, (unsigned long long)r->messages, t->file);
     if (!e && r->dropped)
-        fprintf(stderr, "c4: %llu records found no room in the spools and are missing; see "
-                "+traceLimit\n", (unsigned long long)r->dropped);
+        c4i_say("c4", "%llu records found no room in the spools and are missing; see "
+                "+traceLimit", (unsigned long long)r->dropped);
 }
 
 c4_err
@@ -507,7 +567,7 @@ c4i_trace_end(c4i_trace *t, const c4i_run_info *run, bool quiet)
     info.over = true;
     info.replace = t->replace;
     if (!quiet && spool_bytes(t->dir) > SAY_BYTES)
-        fprintf(stderr, "c4: writing %s\n", t->file);
+        c4i_say("c4", "writing %s", t->file);
     e = c4i_store_write(t->dir, t->file, &info, false, &r, err, sizeof(err));
     if (e == C4_EEXIST)
         e = write_elsewhere(t, &info, &r, err, sizeof(err));

@@ -15,7 +15,7 @@
 #include "prof/trace.h"
 
 #define C4I_DB_APPLICATION_ID 0x63344442    /* "c4DB" */
-#define C4I_DB_SCHEMA 1
+#define C4I_DB_SCHEMA 2
 
 typedef struct c4i_run_info {
     int         argc;                       /* OPTIONAL: else what PE 0 recorded */

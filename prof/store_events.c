@@ -1,9 +1,10 @@
 /*
  * store_events.c - the second pass: messages and executions, the large tables.
  *
- * A message is known from its sender (a SENT record) and from the executions
- * that name it as their cause, on any PE.  The messages of as many senders as
- * fit MAX_INDEX are looked up at a time, in one pass over all executions.
+ * A message is known from its sender (a SENT record), from the executions that
+ * name it as their cause, on any PE, and from HANDLED records where it made no
+ * execution begin.  The messages of as many senders as fit MAX_INDEX are looked
+ * up at a time, in one pass over all of these.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +12,15 @@
 
 #include "prof/store_parts.h"
 
-enum { MAX_INDEX = 16 << 20 };              /* messages in memory at a time, 16 bytes each */
+enum { MAX_INDEX = 16 << 20 };              /* messages in memory at a time, 32 bytes each */
 
 /* ---- Who received what ------------------------------------------------------------ */
 
 struct receipt {
     uint32_t trace, pe;
-    uint64_t when;                          /* UINT64_MAX: not received */
+    uint64_t taken;                         /* ns; UINT64_MAX: nowhere */
+    uint64_t arrived;                       /* ns */
+    uint64_t nbytes;                        /* what it became; UINT64_MAX: as it was sent */
 };
 
 struct sender {
@@ -58,7 +61,7 @@ index_sender(struct sender *to, const c4i_spool_in *in, size_t n)
             continue;
         if (to->n && to->r[to->n - 1].trace >= r.sent.trace)
             sorted = false;
-        to->r[to->n++] = (struct receipt){ r.sent.trace, 0, UINT64_MAX };
+        to->r[to->n++] = (struct receipt){ r.sent.trace, 0, UINT64_MAX, 0, UINT64_MAX };
     }
     if (!sorted)
         qsort(to->r, to->n, sizeof(*to->r), by_trace);
@@ -80,33 +83,89 @@ find_receipt(const struct sender *s, uint32_t trace)
     return bsearch(&key, s->r, s->n, sizeof(key), by_trace);
 }
 
-/* Notes the first execution that each message of senders [lo, hi) caused. */
+/* An execution's times that may stand in a MORE record behind it. */
+struct times {
+    uint64_t send, recv, wait;              /* ticks */
+    int64_t  cpu_ns;                        /* below 0: not read */
+    uint64_t lost;                          /* ticks */
+};
+
+static struct times
+times_of(const c4i_spool_in *in, uint64_t i, const c4i_rec_exec *x)
+{
+    c4i_rec more = { .kind = C4I_REC_END };
+
+    if ((x->flags & C4I_EXEC_MORE) && i + 1 < in->nrecs)
+        c4i_spool_get(in, i + 1, &more);
+    if (more.kind == C4I_REC_MORE)
+        return (struct times){ more.more.send, more.more.recv, more.more.wait, more.more.cpu_ns,
+                               more.more.lost };
+    return (struct times){ x->send, x->recv, x->wait, -1, 0 };
+}
+
+/* What record i says was received: whose message, and when; false: nothing. */
+static bool
+received(const c4i_spool_in *in, uint64_t i, uint32_t *src, struct receipt *out)
+{
+    struct times t;
+    c4i_rec r;
+
+    c4i_spool_get(in, i, &r);
+    if (r.kind == C4I_REC_HANDLED) {
+        *src = r.handled.src;
+        *out = (struct receipt){ .trace = r.handled.trace,
+                                 .taken = c4i_spool_ns(in, r.handled.taken),
+                                 .arrived = c4i_spool_ns(in, r.handled.arrived) };
+        return true;
+    }
+    if (r.kind != C4I_REC_EXEC || !r.exec.cause
+        || (r.exec.flags & (C4I_EXEC_RESUMED | C4I_EXEC_WOKEN)) == C4I_EXEC_RESUMED)
+        return false;
+    t = times_of(in, i, &r.exec);
+    *src = r.exec.cause_pe;
+    *out = (struct receipt){ .trace = r.exec.cause,
+                             .taken = c4i_spool_ns(in, r.exec.begin - t.recv),
+                             .arrived = c4i_spool_ns(in, r.exec.begin - t.recv - t.wait) };
+    return true;
+}
+
+/* Notes where each message of senders [lo, hi) was taken up first. */
 static void
 note_receipts(const c4i_store *s, struct sender *senders, const uint32_t *by_pe, uint32_t lo,
               uint32_t hi)
 {
     for (uint32_t n = 0; n < s->nsrc; n++) {
         const c4i_spool_in *in = &s->src[n].spool;
-        c4i_rec r;
 
         for (uint64_t i = 0; i < in->nrecs; i++) {
-            struct receipt *to;
-            uint64_t when;
+            struct receipt *to, here;
             uint32_t from;
 
-            c4i_spool_get(in, i, &r);
-            if (r.kind != C4I_REC_EXEC || !r.exec.cause || r.exec.cause_pe >= s->npes
-                || r.exec.flags & C4I_EXEC_RESUMED)
+            if (!received(in, i, &from, &here) || from >= s->npes)
                 continue;
-            from = by_pe[r.exec.cause_pe];
-            if (from < lo || from >= hi || !(to = find_receipt(&senders[from], r.exec.cause)))
+            from = by_pe[from];
+            if (from < lo || from >= hi || !(to = find_receipt(&senders[from], here.trace)))
                 continue;
-            when = c4i_spool_ns(in, r.exec.begin - r.exec.recv);
-            if (when < to->when) {
-                to->when = when;
+            if (here.taken < to->taken) {
+                to->taken = here.taken;
+                to->arrived = here.arrived;
                 to->pe = in->head.pe;
             }
         }
+    }
+}
+
+/* References that became bytes. */
+static void
+note_sizes(const c4i_spool_in *in, const struct sender *me)
+{
+    struct receipt *to;
+    c4i_rec r;
+
+    for (uint64_t i = 0; i < in->nrecs; i++) {
+        c4i_spool_get(in, i, &r);
+        if (r.kind == C4I_REC_RESIZED && (to = find_receipt(me, r.resized.trace)))
+            to->nbytes = r.resized.nbytes;
     }
 }
 
@@ -131,19 +190,20 @@ put_message(c4i_store *s, c4i_source *src, const c4i_rec_sent *m, const struct r
     uint64_t sent = c4i_spool_ns(&src->spool, m->when);
     uint32_t object = has_target(m->msg_kind) ? c4i_store_object(s, m->coll, m->elem) : 0;
     bool calls = m->msg_kind == C4I_CALL || m->msg_kind == C4I_BREQ || m->msg_kind == C4I_BCAST;
-    bool came = r && r->when != UINT64_MAX;
+    bool came = r && r->taken != UINT64_MAX;
 
     c4i_note_time(src, sent);
     s->result->messages++;
     return c4i_rows_add(rows, (int64_t[]){
-        src->spool.head.pe, m->trace, sender, (int64_t)sent, m->dst,
-        came ? (int64_t)r->when : C4I_NULL, came ? (int64_t)r->pe : C4I_NULL,
+        src->spool.head.pe, m->trace, sender, m->cause ? (int64_t)m->cause_pe : C4I_NULL,
+        or_null(m->cause), (int64_t)sent, m->dst, came ? (int64_t)r->arrived : C4I_NULL,
+        came ? (int64_t)r->taken : C4I_NULL, came ? (int64_t)r->pe : C4I_NULL,
         or_null(object), calls ? or_null(c4i_store_entry_of_coll(s, m->coll, m->entry)) : C4I_NULL,
-        (int64_t)m->nbytes, m->msg_kind + 1 });
+        (int64_t)(r && r->nbytes != UINT64_MAX ? r->nbytes : m->nbytes), m->msg_kind + 1 });
 }
 
 /* The execution that ends next has sent what stands before its record, if it
- * was running then. */
+ * was running then, or being made ready. */
 static c4_err
 write_messages(c4i_store *s, c4i_source *src, const struct sender *me, c4i_rows *rows)
 {
@@ -163,8 +223,8 @@ write_messages(c4i_store *s, c4i_source *src, const struct sender *me, c4i_rows 
             if (x.kind == C4I_REC_EXEC)
                 break;
         }
-        if (next < in->nrecs && r.sent.when >= x.exec.begin
-            && r.sent.when - x.exec.begin <= x.exec.ticks)
+        if (next < in->nrecs && !r.sent.cause && r.sent.when <= x.exec.begin + x.exec.ticks
+            && r.sent.when >= x.exec.begin - times_of(in, next, &x.exec).recv)
             sender = (int64_t)c4i_spool_ns(in, x.exec.begin);
         e = put_message(s, src, &r.sent, find_receipt(me, r.sent.trace), sender, rows);
     }
@@ -207,12 +267,14 @@ c4i_store_messages(c4i_store *s)
         by_pe[p] = UINT32_MAX;
     for (uint32_t n = 0; n < s->nsrc; n++)
         by_pe[s->src[n].spool.head.pe] = n;
-    e = c4i_rows_begin(&rows, s->db, "message", 11);
+    e = c4i_rows_begin(&rows, s->db, "message", 14);
     for (; lo < s->nsrc && !e; lo = hi) {
         e = index_group(s, senders, lo, &hi);
         if (!e)
             note_receipts(s, senders, by_pe, lo, hi);
         for (uint32_t n = lo; n < hi; n++) {
+            if (!e)
+                note_sizes(&s->src[n].spool, &senders[n]);
             if (!e)
                 e = write_messages(s, &s->src[n], &senders[n], &rows);
             free(senders[n].r);
@@ -226,91 +288,66 @@ c4i_store_messages(c4i_store *s)
 
 /* ---- Executions ------------------------------------------------------------------ */
 
-static uint64_t
-begin_of(const c4i_spool_in *in, uint64_t i)
-{
-    c4i_rec r;
+enum { WITHOUT_COUNTERS = 17, WITH_COUNTERS = 23 };
 
-    c4i_spool_get(in, i, &r);
-    return r.exec.begin;
+static uint32_t
+entry_of(c4i_store *s, c4i_source *src, const c4i_rec_exec *x)
+{
+    if (x->flags & C4I_EXEC_TASK)
+        return c4i_store_entry(s, src, 0, x->task, C4I_STAT_TASK);
+    return c4i_store_entry(s, src, x->type_no, x->entry,
+                           x->flags & C4I_EXEC_MAIN ? C4I_STAT_MAIN : C4I_STAT_ENTRY);
 }
 
-struct place { uint64_t begin, i; };
-
-static int
-by_begin(const void *a, const void *b)
+/* The counters of execution i, or none (kind 0). */
+static c4i_rec
+counters_of(const c4i_spool_in *in, uint64_t i, const c4i_rec_exec *x)
 {
-    const struct place *x = a, *y = b;
+    c4i_rec r = { .kind = C4I_REC_END };
 
-    if (x->begin != y->begin)
-        return x->begin < y->begin ? -1 : 1;
-    return x->i < y->i ? -1 : x->i > y->i;
+    i += x->flags & C4I_EXEC_MORE ? 2 : 1;
+    if (i < in->nrecs)
+        c4i_spool_get(in, i, &r);
+    return r;
 }
 
-/* Records stand in the order of their ends.  If that is not the order of
- * begins, *out lists them in that order; else it is NULL. */
-static c4_err
-order(const c4i_spool_in *in, struct place **out, size_t *n)
-{
-    uint64_t last = 0;
-    bool sorted = true;
-    size_t k = 0;
-
-    *out = NULL;
-    *n = 0;
-    for (uint64_t i = 0; i < in->nrecs; i++) {
-        if (in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] != C4I_REC_EXEC)
-            continue;
-        if (begin_of(in, i) < last)
-            sorted = false;
-        last = begin_of(in, i);
-        (*n)++;
-    }
-    if (sorted)
-        return C4_OK;
-    if (!(*out = malloc(*n * sizeof(**out))))
-        return C4_ENOMEM;
-    for (uint64_t i = 0; i < in->nrecs; i++)
-        if (in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] == C4I_REC_EXEC)
-            (*out)[k++] = (struct place){ begin_of(in, i), i };
-    qsort(*out, *n, sizeof(**out), by_begin);
-    return C4_OK;
-}
-
-enum { WITHOUT_COUNTERS = 14, WITH_COUNTERS = 20 };
-
-/* *last: the previous begin; begins are a key, so they must grow. */
+/* *last: the previous begin.  Stretches of a PE do not overlap, so begins grow. */
 static c4_err
 put_execution(c4i_store *s, c4i_source *src, uint64_t i, int64_t *last, c4i_rows *rows)
 {
     const c4i_spool_in *in = &src->spool;
-    c4i_rec r, c = { .kind = 0 };
+    c4i_rec r, c;
     const c4i_rec_exec *x = &r.exec;
+    bool nobody = false;
     uint32_t entry, object = 0;
     int64_t begin, ns;
-    bool main_fn;
+    struct times t;
 
     c4i_spool_get(in, i, &r);
-    if (i + 1 < in->nrecs)
-        c4i_spool_get(in, i + 1, &c);
-    main_fn = x->flags & C4I_EXEC_MAIN;
-    entry = c4i_store_entry(s, src, x->type_no, x->entry, main_fn);
-    if (!main_fn)
-        object = c4i_store_object(s, x->coll, x->elem);
-    if (!entry || (!object && !main_fn))
-        return C4_ENOMEM;
     begin = (int64_t)c4i_spool_ns(in, x->begin);
-    ns = (int64_t)c4i_spool_span(in, x->ticks);
-    if (begin <= *last)
-        begin = *last + 1;
+    ns = (int64_t)c4i_spool_ns(in, x->begin + x->ticks) - begin;    /* rounds neither way */
+    if (begin <= *last) {
+        s->noverlaps++;
+        return C4_OK;
+    }
     *last = begin;
+    t = times_of(in, i, x);
+    c = counters_of(in, i, x);
+    entry = entry_of(s, src, x);
+    nobody = (x->flags & C4I_EXEC_MAIN) || !x->coll;
+    if (!nobody)
+        object = c4i_store_object(s, x->coll, x->elem);
+    if (!entry || (!object && !nobody))
+        return C4_ENOMEM;
     c4i_note_time(src, (uint64_t)begin + (uint64_t)ns);
     s->result->executions++;
     int64_t row[] = {
-        in->head.pe, begin, ns, C4I_NULL, entry, or_null(object),
+        in->head.pe, begin, ns, t.cpu_ns < 0 ? C4I_NULL : t.cpu_ns,
+        t.cpu_ns < 0 ? C4I_NULL : (int64_t)c4i_spool_span(in, t.lost), entry, or_null(object),
         x->cause ? (int64_t)x->cause_pe : C4I_NULL, or_null(x->cause),
-        (int64_t)c4i_spool_span(in, x->send), (int64_t)c4i_spool_span(in, x->recv),
-        (int64_t)x->nbytes, (x->flags & C4I_EXEC_LOCAL) != 0,
+        (int64_t)c4i_spool_span(in, t.send), (int64_t)c4i_spool_span(in, t.wait),
+        (int64_t)c4i_spool_span(in, t.recv), (int64_t)x->nbytes,
+        (x->flags & C4I_EXEC_LOCAL) != 0, (x->flags & C4I_EXEC_WOKEN) != 0,
         (x->flags & C4I_EXEC_RESUMED) != 0, (x->flags & C4I_EXEC_SUSPENDED) != 0,
         C4I_NULL, C4I_NULL, C4I_NULL, C4I_NULL, C4I_NULL, C4I_NULL
     };
@@ -324,28 +361,29 @@ static c4_err
 write_executions(c4i_store *s, c4i_source *src, c4i_rows *rows)
 {
     const c4i_spool_in *in = &src->spool;
-    struct place *places;
     int64_t last = -1;
-    size_t n;
-    c4_err e = order(in, &places, &n);
+    c4_err e = C4_OK;
 
-    if (places) {
-        for (size_t k = 0; k < n && !e; k++)
-            e = put_execution(s, src, places[k].i, &last, rows);
-    } else {
-        for (uint64_t i = 0; i < in->nrecs && !e; i++)
-            if (in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] == C4I_REC_EXEC)
-                e = put_execution(s, src, i, &last, rows);
+    for (uint64_t i = 0; i < in->nrecs && !e; i++)
+        if (in->bytes[C4I_SPOOL_HEAD + i * sizeof(c4i_rec)] == C4I_REC_EXEC)
+            e = put_execution(s, src, i, &last, rows);
+    if (s->noverlaps && !e) {
+        char text[120];
+
+        snprintf(text, sizeof(text), "%llu executions begin before one that ended earlier: the "
+                 "spool is damaged, they are left out", (unsigned long long)s->noverlaps);
+        s->noverlaps = 0;
+        e = c4i_store_log(s, in->head.pe, C4I_NULL, "warning", text);
     }
-    free(places);
     return e;
 }
 
 c4_err
 c4i_store_executions(c4i_store *s)
 {
-    static const char plain[] = "execution (pe, begin, ns, cpu_ns, entry, object, cause_pe, cause,"
-                                " send_ns, recv_ns, bytes, local, resumed, suspended)";
+    static const char plain[] = "execution (pe, begin, ns, cpu_ns, stolen_ns, entry, object,"
+                                " cause_pe, cause, send_ns, wait_ns, recv_ns, bytes, local, woken,"
+                                " resumed, suspended)";
     bool counted = c4i_store_ncounters(s) > 0;
     c4i_rows rows;
     c4_err e = c4i_rows_begin(&rows, s->db, counted ? "execution" : plain,

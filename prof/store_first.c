@@ -2,6 +2,7 @@
  * store_first.c - the first pass over the spools: all but executions and
  * messages; and the tables pe, summary, bin.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,7 @@ take_blob(c4i_store *s, c4i_source *src, uint32_t n, enum c4i_blob what, const c
     case C4I_BLOB_COUNTER: return n == 0 ? take_counter(s, b) : C4_OK;
     case C4I_BLOB_LOG:     return take_log(s, src, b);
     case C4I_BLOB_LB:      return c4i_store_lb(s, b);
+    case C4I_BLOB_TASK:    return c4i_store_task(s, src, b);
     default:               return C4_OK;
     }
 }
@@ -121,26 +123,73 @@ take_object(c4i_store *s, c4i_source *src, const c4i_rec_object *r, const c4i_re
     return C4_OK;
 }
 
+/* One bin of an entry method, or (entry 0) of the PE itself. */
+static c4_err
+add_bin(c4i_store *s, c4i_source *src, uint64_t index, uint64_t width_ns, const c4i_seen_bin *bin)
+{
+    enum { LEAST = 1 << 16 };
+    c4i_seen_bin *to;
+
+    if (width_ns < LEAST || width_ns & (width_ns - 1) || index >= INT64_MAX / width_ns)
+        return C4_OK;                       /* not one of ours: damaged */
+    if (!c4i_room(&src->bins, &src->capbins, src->nbins, sizeof(*src->bins)))
+        return C4_ENOMEM;
+    to = &src->bins[src->nbins++];
+    *to = *bin;
+    to->begin = index * width_ns;
+    to->width = width_ns;
+    if (width_ns > s->bin_ns)
+        s->bin_ns = width_ns;
+    return C4_OK;
+}
+
 static c4_err
 take_bin(c4i_store *s, c4i_source *src, const c4i_rec_bin *r)
 {
-    uint64_t begin = c4i_spool_ns(&src->spool, r->begin);
-    uint64_t end = c4i_spool_ns(&src->spool, r->end);
-    uint32_t entry = c4i_store_entry(s, src, r->type_no, r->entry, r->flags & C4I_EXEC_MAIN);
-
-    if (!entry)
-        return C4_ENOMEM;
-    if (end <= begin)
-        return C4_OK;
-    if (!c4i_room(&src->bins, &src->capbins, src->nbins, sizeof(*src->bins)))
-        return C4_ENOMEM;
-    src->bins[src->nbins++] = (c4i_seen_bin){
-        .entry = entry, .mid = begin + (end - begin) / 2, .width = end - begin,
-        .busy = c4i_spool_span(&src->spool, r->ticks), .count = r->count
+    c4i_seen_bin bin = {
+        .entry = c4i_store_entry(s, src, r->type_no, r->entry,
+                                 r->flags & C4I_EXEC_MAIN ? C4I_STAT_MAIN
+                                 : r->flags & C4I_EXEC_TASK ? C4I_STAT_TASK : C4I_STAT_ENTRY),
+        .busy = (double)c4i_spool_span(&src->spool, r->ticks), .count = r->count
     };
-    while (s->bin_ns < (end - begin) - (end - begin) / 64 && s->bin_ns < 1ull << 60)
-        s->bin_ns *= 2;
-    return C4_OK;
+
+    return bin.entry ? add_bin(s, src, r->index, r->width_ns, &bin) : C4_ENOMEM;
+}
+
+static c4_err
+take_pe_bin(c4i_store *s, c4i_source *src, const c4i_pe_bin *r)
+{
+    c4i_seen_bin bin = { .busy = r->cpu_ns, .lost = r->lost * src->spool.ns_per_tick,
+                         .count = r->switches };
+
+    return add_bin(s, src, r->index, r->width_ns, &bin);
+}
+
+/* What the bins that were open held when the PE was killed. */
+static c4_err
+take_open_bins(c4i_store *s, c4i_source *src)
+{
+    c4i_totals t = c4i_spool_totals(&src->stats);
+    c4i_rec r = { .pe_bin = { .kind = C4I_REC_PE_BIN, .bin = t.bin } };
+    c4_err e = C4_OK;
+
+    if (src->spool.head.closed)
+        return C4_OK;
+    c4i_spool_bound(&r);
+    if (r.pe_bin.bin.cpu_ns > 0 || r.pe_bin.bin.lost > 0 || r.pe_bin.bin.switches)
+        e = take_pe_bin(s, src, &r.pe_bin.bin);
+    for (uint32_t i = 0; i < c4i_spool_nstats(&src->stats) && !e; i++) {
+        c4i_stat st = c4i_spool_stat(&src->stats, i);
+        c4i_rec_bin bin = { .flags = st.what == C4I_STAT_MAIN ? C4I_EXEC_MAIN
+                                   : st.what == C4I_STAT_TASK ? C4I_EXEC_TASK : 0,
+                            .type_no = st.type_no, .entry = st.entry, .index = t.bin_index,
+                            .width_ns = t.bin_width_ns, .ticks = st.bin_ticks,
+                            .count = st.bin_count };
+
+        if (st.bin_ticks || st.bin_count)
+            e = take_bin(s, src, &bin);
+    }
+    return e;
 }
 
 static c4_err
@@ -183,6 +232,9 @@ first_pass_of(c4i_store *s, uint32_t n, c4i_rows *rows, c4_buf *buf)
         case C4I_REC_BIN:
             e = take_bin(s, src, &r.bin);
             break;
+        case C4I_REC_PE_BIN:
+            e = take_pe_bin(s, src, &r.pe_bin.bin);
+            break;
         case C4I_REC_ACTIVITY:
             e = take_activity(src, &r.activity, rows);
             break;
@@ -200,8 +252,11 @@ c4i_store_first_pass(c4i_store *s)
     c4_buf buf = { 0 };
     c4_err e = c4i_rows_begin(&rows, s->db, "activity", 4), end;
 
-    for (uint32_t n = 0; n < s->nsrc && !e; n++)
+    for (uint32_t n = 0; n < s->nsrc && !e; n++) {
         e = first_pass_of(s, n, &rows, &buf);
+        if (!e && s->src[n].has_stats)
+            e = take_open_bins(s, &s->src[n]);
+    }
     end = c4i_rows_end(&rows);
     c4_buf_release(&buf);
     return e ? e : end;
@@ -214,37 +269,57 @@ by_bin_entry(const void *a, const void *b)
 {
     const c4i_seen_bin *x = a, *y = b;
 
-    if (x->mid != y->mid)
-        return x->mid < y->mid ? -1 : 1;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
     return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+static c4_err
+put_bin(c4i_rows *bins, c4i_rows *pe_bins, uint32_t pe, const c4i_seen_bin *b)
+{
+    if (b->entry)
+        return c4i_rows_add(bins, (int64_t[]){ pe, (int64_t)b->begin, b->entry, llround(b->busy),
+                                               (int64_t)b->count });
+    return c4i_rows_add(pe_bins, (int64_t[]){ pe, (int64_t)b->begin, llround(b->busy),
+                                              llround(b->lost), (int64_t)b->count });
 }
 
 /* All bins get the width of the widest. */
 static c4_err
+write_bins_of(c4i_store *s, c4i_source *src, c4i_rows *bins, c4i_rows *pe_bins)
+{
+    c4_err e = C4_OK;
+
+    for (size_t i = 0; i < src->nbins; i++)
+        src->bins[i].begin = src->bins[i].begin / s->bin_ns * s->bin_ns;
+    if (src->nbins)
+        qsort(src->bins, src->nbins, sizeof(*src->bins), by_bin_entry);
+    for (size_t i = 0, k; i < src->nbins && !e; i = k) {
+        c4i_seen_bin *b = &src->bins[i];
+
+        for (k = i + 1; k < src->nbins && by_bin_entry(b, &src->bins[k]) == 0; k++) {
+            b->busy += src->bins[k].busy;
+            b->lost += src->bins[k].lost;
+            b->count += src->bins[k].count;
+        }
+        e = put_bin(bins, pe_bins, src->spool.head.pe, b);
+    }
+    return e;
+}
+
+static c4_err
 write_bins(c4i_store *s)
 {
-    c4i_rows rows;
-    c4_err e = c4i_rows_begin(&rows, s->db, "bin", 5), end;
+    c4i_rows bins, pe_bins;
+    c4_err e = c4i_rows_begin(&bins, s->db, "bin", 5), end;
+    c4_err e2 = c4i_rows_begin(&pe_bins, s->db, "pe_bin", 5);
 
-    for (uint32_t n = 0; n < s->nsrc && !e; n++) {
-        c4i_source *src = &s->src[n];
-
-        for (size_t i = 0; i < src->nbins; i++)
-            src->bins[i].mid = src->bins[i].mid / s->bin_ns * s->bin_ns;
-        if (src->nbins)
-            qsort(src->bins, src->nbins, sizeof(*src->bins), by_bin_entry);
-        for (size_t i = 0, k; i < src->nbins && !e; i = k) {
-            c4i_seen_bin *b = &src->bins[i];
-
-            for (k = i + 1; k < src->nbins && by_bin_entry(b, &src->bins[k]) == 0; k++) {
-                b->busy += src->bins[k].busy;
-                b->count += src->bins[k].count;
-            }
-            e = c4i_rows_add(&rows, (int64_t[]){ src->spool.head.pe, (int64_t)b->mid, b->entry,
-                                                 (int64_t)b->busy, (int64_t)b->count });
-        }
-    }
-    end = c4i_rows_end(&rows);
+    e = e ? e : e2;
+    for (uint32_t n = 0; n < s->nsrc && !e; n++)
+        e = write_bins_of(s, &s->src[n], &bins, &pe_bins);
+    end = c4i_rows_end(&bins);
+    e = e ? e : end;
+    end = c4i_rows_end(&pe_bins);
     return e ? e : end;
 }
 
@@ -271,18 +346,18 @@ write_summary(c4i_store *s, int ncounters)
             double k = src->spool.ns_per_tick;
             int64_t ns = (int64_t)c4i_spool_span(&src->spool, st.sum);
             int64_t send = (int64_t)c4i_spool_span(&src->spool, st.send);
-            uint32_t entry = c4i_store_entry(s, src, st.type_no, st.entry, st.is_main);
+            uint32_t entry = c4i_store_entry(s, src, st.type_no, st.entry, st.what);
 
             if (!entry)
                 return C4_ENOMEM;
             if (!st.stretches)
                 continue;
-            e = c4i_put(s->db, &put, "summary", "iiiiiiiriiiiiiiiiiii",
+            e = c4i_put(s->db, &put, "summary", "iiiiiiiriiiiiiiiiiiii",
                         (int64_t)src->spool.head.pe, (int64_t)entry, (int64_t)st.calls,
                         (int64_t)st.stretches, ns,
                         (int64_t)c4i_spool_span(&src->spool, st.min),
                         (int64_t)c4i_spool_span(&src->spool, st.max), st.sumsq * k * k,
-                        ns > send ? ns - send : 0, send,
+                        (int64_t)c4i_spool_span(&src->spool, st.lost), ns - send, send,
                         (int64_t)c4i_spool_span(&src->spool, st.recv), (int64_t)st.bytes,
                         (int64_t)st.sent, (int64_t)st.sent_bytes, counted(&st, ncounters, 0),
                         counted(&st, ncounters, 1), counted(&st, ncounters, 2),
@@ -315,18 +390,20 @@ write_pe(c4i_store *s, c4i_source *src, sqlite3_stmt **put)
     c4i_note_time(src, c4i_spool_ns(in, h->live_ticks));
     busy = (int64_t)c4i_spool_span(in, t.busy);
     end = (int64_t)src->end_ns > begin ? (int64_t)src->end_ns : begin;
-    return c4i_put(s->db, put, "pe", "isiiiiiiiiiiiiiiiiiiiiiiiiiiiis", (int64_t)h->pe, h->host,
+    return c4i_put(s->db, put, "pe", "isiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiis", (int64_t)h->pe, h->host,
                    (int64_t)h->pid, h->core == UINT32_MAX ? C4I_NULL : (int64_t)h->core,
                    (int64_t)0, (int64_t)(h->tsc ? 100 : 0), begin, end, busy,
-                   act[C4I_ACT_IDLE], act[C4I_ACT_LB], act[C4I_ACT_MIGRATE_OUT],
+                   act[C4I_ACT_IDLE], (int64_t)t.cpu_ns, (int64_t)c4i_spool_span(in, t.lost),
+                   (int64_t)c4i_spool_span(in, t.stopped), (int64_t)t.switches, act[C4I_ACT_LB], act[C4I_ACT_MIGRATE_OUT],
                    act[C4I_ACT_MIGRATE_IN], act[C4I_ACT_REDUCE],
-                   end - begin > busy + act[C4I_ACT_IDLE]
-                       ? end - begin - busy - act[C4I_ACT_IDLE] : (int64_t)0,
+                   end - begin - busy - act[C4I_ACT_IDLE],
                    (int64_t)t.sent.n, (int64_t)t.sent.bytes, or_null(&t.sent, t.sent.min),
-                   or_null(&t.sent, t.sent.max), (int64_t)t.received.n,
+                   or_null(&t.sent, t.sent.max), (int64_t)t.incoming.n,
+                   (int64_t)t.incoming.bytes, (int64_t)t.received.n,
                    (int64_t)t.received.bytes, or_null(&t.received, t.received.min),
                    or_null(&t.received, t.received.max), (int64_t)t.nlocal, (int64_t)t.created,
                    (int64_t)t.left, (int64_t)t.arrived, (int64_t)h->dropped,
+                   h->covered_ticks ? (int64_t)c4i_spool_ns(in, h->covered_ticks) : C4I_NULL,
                    h->closed ? (int64_t)h->status : C4I_NULL, (int64_t)(h->closed == 1),
                    NULL);                   /* affinity: see store.c */
 }

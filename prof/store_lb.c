@@ -28,8 +28,7 @@ put_step(c4i_store *s, const c4i_lb_step *p)
     return c4i_put(s->db, &s->put_step, "lb_step", "iiissssiiiirrriii", (int64_t)p->round,
                    (int64_t)p->begin_ns, (int64_t)p->end_ns, p->reason, p->strategy,
                    p->options, p->metric, (int64_t)p->seed,
-                   took > (int64_t)p->strategy_ns ? took - (int64_t)p->strategy_ns : (int64_t)0,
-                   (int64_t)p->strategy_ns, C4I_NULL, p->imbalance_before,
+                   took - (int64_t)p->strategy_ns, (int64_t)p->strategy_ns, C4I_NULL, p->imbalance_before,
                    p->imbalance_predicted, NAN, (int64_t)p->nobjs, (int64_t)p->nmoves,
                    C4I_NULL);
 }

@@ -111,20 +111,21 @@ type_by_name(c4i_store *s, const char *name)
     return s->ntypes;
 }
 
+/* by_no[no] = id; the array grows as need be. */
 static bool
-set_type(c4i_source *src, uint16_t type_no, uint32_t type)
+set_number(uint32_t **by_no, uint32_t *n, uint16_t no, uint32_t id)
 {
-    if (type_no >= src->ntypes) {
-        uint32_t n = type_no + 1u;
-        uint32_t *more = realloc(src->type_of, n * sizeof(*more));
+    if (no >= *n) {
+        uint32_t want = no + 1u;
+        uint32_t *more = realloc(*by_no, want * sizeof(*more));
 
         if (!more)
             return false;
-        memset(more + src->ntypes, 0, (n - src->ntypes) * sizeof(*more));
-        src->type_of = more;
-        src->ntypes = n;
+        memset(more + *n, 0, (want - *n) * sizeof(*more));
+        *by_no = more;
+        *n = want;
     }
-    src->type_of[type_no] = type;
+    (*by_no)[no] = id;
     return true;
 }
 
@@ -195,25 +196,86 @@ c4i_store_type(c4i_store *s, c4i_source *src, const c4_buf *blob)
     memcpy(&type_no, blob->data, sizeof(type_no));
     if (!(name = c4i_blob_string(blob, &off)))
         return C4_OK;
-    if (!(type = type_by_name(s, name)) || !set_type(src, type_no, type))
+    if (!(type = type_by_name(s, name)) || !set_number(&src->type_of, &src->ntypes, type_no, type))
         return C4_ENOMEM;
     return name_entries(s, type, blob, off);
 }
 
+/* The global number of the task of this name, 0: out of memory. */
+static uint32_t
+task_by_name(c4i_store *s, const char *name, const char *file, uint32_t line)
+{
+    c4i_named_task *more, t = { .line = line };
+
+    for (uint32_t i = 0; i < s->ntasks; i++)
+        if (strcmp(s->tasks[i].name, name) == 0)
+            return i + 1;
+    more = realloc(s->tasks, (s->ntasks + 1) * sizeof(*more));
+    if (more)
+        s->tasks = more;
+    t.name = strdup(name);
+    t.file = *file ? strdup(file) : NULL;
+    if (!more || !t.name || (*file && !t.file)) {
+        free(t.name);
+        free(t.file);
+        return 0;
+    }
+    s->tasks[s->ntasks++] = t;
+    return s->ntasks;
+}
+
+c4_err
+c4i_store_task(c4i_store *s, c4i_source *src, const c4_buf *b)
+{
+    uint16_t no;
+    uint32_t line, task;
+    size_t off = sizeof(no) + sizeof(line);
+    const char *name, *file;
+
+    if (b->len < off)
+        return C4_OK;                       /* not whole: as if it were not there */
+    memcpy(&no, b->data, sizeof(no));
+    memcpy(&line, (const char *)b->data + sizeof(no), sizeof(line));
+    if (!(name = c4i_blob_string(b, &off)) || !(file = c4i_blob_string(b, &off)))
+        return C4_OK;
+    task = task_by_name(s, name, file, line);
+    return task && set_number(&src->task_of, &src->ntasks, no, task) ? C4_OK : C4_ENOMEM;
+}
+
+static uint32_t
+task_entry(c4i_store *s, c4i_source *src, uint16_t no)
+{
+    uint32_t task = no < src->ntasks ? src->task_of[no] : 0;
+    bool made;
+
+    if (!task) {                            /* its name was lost */
+        char name[64];
+
+        snprintf(name, sizeof(name), "task%u@%u", no, src->spool.head.pe);
+        task = task_by_name(s, name, "", 0);
+        if (!task || !set_number(&src->task_of, &src->ntasks, no, task))
+            return 0;
+    }
+    return c4i_id(&s->entries, 0, task, &made);
+}
+
 uint32_t
-c4i_store_entry(c4i_store *s, c4i_source *src, uint16_t type_no, uint16_t entry, bool is_main)
+c4i_store_entry(c4i_store *s, c4i_source *src, uint16_t type_no, uint16_t entry, unsigned what)
 {
     uint32_t type;
     bool made;
 
-    if (is_main)
+    if (what == C4I_STAT_MAIN)
         return c4i_id(&s->entries, 0, 0, &made);
+    if (what == C4I_STAT_TASK)
+        return task_entry(s, src, entry);
     type = type_no < src->ntypes ? src->type_of[type_no] : 0;
     if (!type) {                            /* its name was lost */
         char name[64];
 
         snprintf(name, sizeof(name), "type%u@%u", type_no, src->spool.head.pe);
-        if (!(type = type_by_name(s, name)) || !set_type(src, type_no, type))
+        if (!(type = type_by_name(s, name))
+            || !set_number(&src->type_of, &src->ntypes, type_no, type))
             return 0;
     }
     return c4i_id(&s->entries, type, entry, &made);
@@ -252,12 +314,17 @@ write_entries(c4i_store *s)
     for (uint32_t i = 0; i < s->entries.cap && !e; i++) {
         const struct c4i_id *k = &s->entries.slot[i];
         const c4i_named_type *t = k->a ? &s->types[k->a - 1] : NULL;
+        const c4i_named_task *task = k->id && !t && k->b ? &s->tasks[k->b - 1] : NULL;
         const char *special = t ? special_name((uint16_t)k->b) : "main";
         const c4i_named *known = known_entry(t, k->b);
         char number[32];
         const char *name = special;
 
-        if (!k->id)
+        if (task)
+            e = c4i_put(s->db, &put, "entry_method", "iiisssi", (int64_t)k->id, C4I_NULL, C4I_NULL,
+                        task->name, "task", task->file,
+                        task->line ? (int64_t)task->line : C4I_NULL);
+        if (!k->id || task)
             continue;
         snprintf(number, sizeof(number), "entry%u", (unsigned)k->b);
         if (!name)
@@ -413,11 +480,39 @@ write_objects(c4i_store *s)
     return e;
 }
 
+/* An element keeps its collection, although what that was is lost. */
+static c4_err
+stand_in(c4i_store *s, uint32_t coll)
+{
+    c4i_source nowhere = { .ntypes = 0 };
+    c4i_rec_collection lost = { .coll = coll, .coll_kind = C4_KIND_ARRAY, .flags = 1 };
+    char text[100];
+    c4_err e;
+
+    snprintf(text, sizeof(text), "the record of collection %u is missing: its type and its kind "
+             "are not known", coll);
+    e = c4i_store_log(s, C4I_NULL, C4I_NULL, "warning", text);
+    return e ? e : c4i_store_coll(s, &nowhere, &lost);
+}
+
+static c4_err
+complete_colls(c4i_store *s)
+{
+    c4_err e = C4_OK;
+
+    for (uint32_t i = 0; i < s->nobject && !e; i++)
+        if (!find_coll(s, s->object[i].coll))
+            e = stand_in(s, s->object[i].coll);
+    return e;
+}
+
 c4_err
 c4i_store_names_write(c4i_store *s)
 {
     c4_err e = write_types(s);
 
+    if (!e)
+        e = complete_colls(s);
     if (!e)
         e = write_entries(s);
     if (!e)
@@ -443,6 +538,11 @@ c4i_store_names_release(c4i_store *s)
         release_named(&s->types[i].self, 1);
         free(s->types[i].entry);
     }
+    for (uint32_t i = 0; i < s->ntasks; i++) {
+        free(s->tasks[i].name);
+        free(s->tasks[i].file);
+    }
+    free(s->tasks);
     free(s->types);
     free(s->object);
     free(s->coll);

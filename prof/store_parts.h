@@ -21,11 +21,14 @@
 
 /* ---- Inserting --------------------------------------------------------------- */
 
-enum { C4I_ROWS = 64, C4I_MAXCOLS = 20 };
+enum { C4I_ROWS = 64, C4I_MAXCOLS = 24 };
 
-/* Rows of integers, many a statement. */
+/* Rows of integers, many a statement.  A row whose key is there already, as
+ * damaged spools have it, is left out; the table log tells how many. */
 typedef struct c4i_rows {
     sqlite3      *db;
+    const char   *table;
+    int64_t       left_out;
     sqlite3_stmt *many, *one;
     int           ncols, n;
     int64_t       buf[C4I_ROWS * C4I_MAXCOLS];
@@ -81,10 +84,17 @@ typedef struct c4i_seen_move {              /* one end of a migration */
 } c4i_seen_move;
 
 typedef struct c4i_seen_bin {
-    uint32_t entry;
-    uint64_t mid, width;                    /* ns */
-    uint64_t busy, count;
+    uint32_t entry;                         /* 0: the PE's own time */
+    uint64_t begin, width;                  /* ns */
+    double   busy;                          /* ns; of the PE's own: of the CPU clock */
+    double   lost;                          /* ns */
+    uint64_t count;                         /* stretches; involuntary switches */
 } c4i_seen_bin;
+
+typedef struct c4i_named_task {
+    char    *name, *file;                   /* file: NULL: not known */
+    uint32_t line;
+} c4i_named_task;
 
 typedef struct c4i_seen_coll {
     c4i_rec_collection rec;
@@ -98,6 +108,8 @@ typedef struct c4i_source {                 /* one PE */
     bool      has_stats;
     uint32_t *type_of;                      /* by type_no: global type, from 1 */
     uint32_t  ntypes;
+    uint32_t *task_of;                      /* by number: global task, from 1; 0: not known */
+    uint32_t  ntasks;
     uint64_t  end_ns;                       /* its last event */
     c4i_seen_bin *bins;
     size_t    nbins, capbins;
@@ -111,7 +123,9 @@ typedef struct c4i_store {
     uint32_t    nsrc, npes;
     c4i_named_type *types;                  /* [ntypes], number is index + 1 */
     uint32_t    ntypes;
-    c4i_ids     entries;                    /* (global type, entry number) */
+    c4i_named_task *tasks;                  /* [ntasks], number is index + 1 */
+    uint32_t    ntasks;
+    c4i_ids     entries;                    /* (global type, entry number); (0, 0) main, (0, task) */
     c4i_ids     objects;                    /* (collection, element) */
     c4i_seen_object *object;                /* by number - 1 */
     uint32_t    nobject, capobject;
@@ -122,6 +136,7 @@ typedef struct c4i_store {
     size_t      nmoves, capmoves;
     uint64_t    bin_ns;
     uint32_t    nsteps;                     /* LB steps seen */
+    uint64_t    noverlaps;                  /* executions left out: a spool is damaged */
     c4i_store_result *result;
     sqlite3_stmt *put_info, *put_log, *put_counter, *put_step, *put_lb_pe, *put_lb_object;
 } c4i_store;
@@ -131,8 +146,10 @@ bool c4i_room(void *array, size_t *cap, size_t n, size_t size);
 
 /* store_names.c */
 c4_err c4i_store_type(c4i_store *s, c4i_source *src, const c4_buf *blob);
+c4_err c4i_store_task(c4i_store *s, c4i_source *src, const c4_buf *blob);
+/* what: C4I_STAT_ENTRY ...; of a task, entry is its number. */
 uint32_t c4i_store_entry(c4i_store *s, c4i_source *src, uint16_t type_no, uint16_t entry,
-                         bool is_main);
+                         unsigned what);
 /* The entry of a message to a collection; 0: not known. */
 uint32_t c4i_store_entry_of_coll(c4i_store *s, uint32_t coll, uint16_t entry);
 uint32_t c4i_store_object(c4i_store *s, uint32_t coll, uint64_t elem);
@@ -157,9 +174,10 @@ c4_err c4i_store_lb_finish(c4i_store *s);
 /* An empty file beside db_file that nobody else writes, locked; its name goes
  * to tmp.  -1 with errno. */
 int c4i_tmp_open(const char *db_file, char *tmp, size_t n);
-/* Gives it its name.  C4_EEXIST: there is such a file, and not to be replaced. */
-c4_err c4i_tmp_publish(const char *tmp, const char *db_file, bool replace, uint64_t *nbytes,
-                       char *err, size_t nerr);
+/* Seals it and gives it its name.  C4_EEXIST: there is such a file, and not to
+ * be replaced. */
+c4_err c4i_tmp_publish(int fd, const char *tmp, const char *db_file, bool replace,
+                       uint64_t *nbytes, char *err, size_t nerr);
 
 /* store_events.c: the second pass. */
 c4_err c4i_store_messages(c4i_store *s);

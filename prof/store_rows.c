@@ -44,6 +44,8 @@ c4_err
 c4i_rows_begin(c4i_rows *r, sqlite3 *db, const char *table, int ncols)
 {
     r->db = db;
+    r->table = table;
+    r->left_out = 0;
     r->ncols = ncols;
     r->n = 0;
     r->many = prepare_insert(db, table, ncols, C4I_ROWS);
@@ -52,11 +54,11 @@ c4i_rows_begin(c4i_rows *r, sqlite3 *db, const char *table, int ncols)
 }
 
 static c4_err
-run_rows(sqlite3_stmt *stmt, const int64_t *v, int n)
+run_rows(c4i_rows *r, sqlite3_stmt *stmt, const int64_t *v, int nrows)
 {
     int rc;
 
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < nrows * r->ncols; i++) {
         if (v[i] == C4I_NULL)
             sqlite3_bind_null(stmt, i + 1);
         else
@@ -64,7 +66,24 @@ run_rows(sqlite3_stmt *stmt, const int64_t *v, int n)
     }
     rc = sqlite3_step(stmt);
     sqlite3_reset(stmt);
-    return rc == SQLITE_DONE ? C4_OK : C4_EIO;
+    if (rc != SQLITE_DONE)
+        return C4_EIO;
+    r->left_out += nrows - sqlite3_changes(r->db);
+    return C4_OK;
+}
+
+/* table may go on with a list of columns. */
+static c4_err
+log_left_out(const c4i_rows *r)
+{
+    char *sql = sqlite3_mprintf(
+        "INSERT INTO log (level, text) VALUES ('warning', 'the spools are damaged: %lld rows of the "
+        "table %.*s were left out, since their keys were there already')", r->left_out,
+        (int)strcspn(r->table, " ("), r->table);
+    c4_err e = sql ? c4i_sql(r->db, sql) : C4_ENOMEM;
+
+    sqlite3_free(sql);
+    return e;
 }
 
 c4_err
@@ -74,7 +93,7 @@ c4i_rows_add(c4i_rows *r, const int64_t *row)
     if (++r->n < C4I_ROWS)
         return C4_OK;
     r->n = 0;
-    return run_rows(r->many, r->buf, C4I_ROWS * r->ncols);
+    return run_rows(r, r->many, r->buf, C4I_ROWS);
 }
 
 c4_err
@@ -83,12 +102,12 @@ c4i_rows_end(c4i_rows *r)
     c4_err e = C4_OK;
 
     for (int i = 0; i < r->n && !e; i++)
-        e = run_rows(r->one, r->buf + i * r->ncols, r->ncols);
+        e = run_rows(r, r->one, r->buf + i * r->ncols, 1);
     sqlite3_finalize(r->many);
     sqlite3_finalize(r->one);
     r->many = r->one = NULL;
     r->n = 0;
-    return e;
+    return !e && r->left_out ? log_left_out(r) : e;
 }
 
 /* ---- Single rows -------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "prof/plain.h"
 #include "prof/provenance.h"
 #include "prof/trace.h"
 
@@ -65,7 +66,8 @@ has_live_spool(const char *dir)
     bool live = false;
 
     while (d && !live && (e = readdir(d))) {
-        int fd = is_spool(e->d_name) ? openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC) : -1;
+        int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+        int fd = is_spool(e->d_name) ? openat(dirfd(d), e->d_name, flags) : -1;
 
         if (fd < 0)
             continue;
@@ -285,8 +287,8 @@ say_name(const char *file, const c4i_trace *t)
 
     if (t->asked == C4I_NAME_FREE)
         return;
-    fprintf(stderr, "c4: %s%s%s: recording into %s\n", file,
-            why[t->asked][0] == '.' ? "" : " ", why[t->asked], t->file);
+    c4i_say("c4", "%s%s%s: recording into %s", file, why[t->asked][0] == '.' ? "" : " ",
+            why[t->asked], t->file);
 }
 
 c4_err
@@ -296,7 +298,7 @@ c4i_trace_begin(const char *file, bool overwrite, c4i_trace *t)
     c4_err e = c4i_trace_prepare(file, overwrite, t, err, sizeof(err));
 
     if (e) {
-        fprintf(stderr, "c4: no trace: %s; the job goes on\n", err);
+        c4i_say("c4", "no trace: %s; the job goes on", err);
         t->file[0] = t->dir[0] = 0;
     } else {
         say_name(file, t);

@@ -29,6 +29,8 @@ c4i_task_add(c4_pe *pe, c4i_task *t, uint64_t low)
     c4i_task ***tail = t->later ? &pe->later_tail : &pe->tasks_tail;
 
     t->next = NULL;
+    if (pe->want_sent && !t->cause.trace)
+        t->cause = c4_cause_event(pe, C4_EVENT_POST);
     **tail = t;
     *tail = &t->next;
     if (t->coll) {
@@ -368,7 +370,7 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
     c4i_coll *c = e->coll;
     c4i_bcast *bc;
     c4_call call = { 0 };
-    c4i_cause cause = { 0 };
+    c4_cause cause = { 0 };
 
     if (e->seen >= c->bseen)
         return false;
@@ -385,6 +387,7 @@ c4i_catch_up(c4_pe *pe, c4i_elem *e)
     cause.pe = bc->src;
     cause.trace = bc->trace;
     cause.nbytes = bc->len;
+    cause.arrived = bc->arrived;
     pe->created++;
     c4i_execute(pe, e, bc->entry, &call, &cause);
     return true;
@@ -491,7 +494,8 @@ c4i_on_bcast(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         c4_abort(pe, "broadcast %llu of collection %u came after %llu",
                  (unsigned long long)m->w.elem, c->id, (unsigned long long)c->bseen);
     *bc = (c4i_bcast){ .b = m->w.elem, .entry = m->w.entry, .flags = flags, .future = m->w.call,
-                       .len = m->len, .src = m->w.src, .trace = m->w.trace };
+                       .len = m->len, .src = m->w.src, .trace = m->w.trace,
+                        .arrived = m->arrived };
     if (m->mem == C4I_MEM_HEAP) {
         bc->data = (void *)m->data;
         m->mem = C4I_MEM_INLINE;

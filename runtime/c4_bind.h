@@ -33,7 +33,21 @@ typedef struct c4_call {
     c4_done     done;
     uint32_t    src;                        /* sending PE */
     bool        deferred;                   /* out: c4_finish() will be called later */
+    bool        stored;                     /* out: nothing of the user's ran; c4_context_enter()
+                                             * will begin the execution, with c4_cause_now() */
 } c4_call;
+
+/* What made an execution begin, or go on: a message.  Plain data: keep a copy. */
+typedef struct c4_cause {
+    uint64_t nbytes;                        /* of its payload */
+    uint64_t arrived, taken;                /* ticks: seen by a poll; taken up.  0: not yet */
+    uint32_t pe, trace;                     /* who sent it, its number there; trace 0: no message */
+    bool     local;                         /* it did not leave the PE */
+} c4_cause;
+
+/* Happenings on a PE that are no messages, but cause executions: recorded like
+ * messages from the running execution to its own PE. */
+enum c4_event { C4_EVENT_POST, C4_EVENT_TIMER, C4_EVENT_TASK };
 
 /* Entry numbers that every bound type has beside its own methods. */
 enum { C4_ENTRY_CREATE = 0xfff0, C4_ENTRY_MIGRATED, C4_ENTRY_RESUME };
@@ -124,9 +138,10 @@ enum { C4_VALUE_ERROR = 1, C4_VALUE_RESULTS = 2, C4_VALUE_EMPTY = 4 };
 typedef c4_err (*c4_bind_future_fn)(c4_pe *pe, void *arg, const c4_call *value, unsigned flags);
 C4_API c4_future c4_bind_future(c4_pe *pe, uint32_t nvalues, c4_bind_future_fn fn, void *arg);
 C4_API void c4_future_drop(c4_pe *pe, c4_future future);
-/* A value by reference to a future of this PE (it is queued); C4_EREMOTE. */
+/* A value by reference to a future of this PE (it is queued); C4_EREMOTE.
+ * is_reply: it answers a call, else the program sends it. */
 C4_API c4_err c4_future_send_ref(c4_pe *pe, c4_future future, void *ref,
-                                 const c4_binding *binding);
+                                 const c4_binding *binding, bool is_reply);
 C4_API c4_err c4_future_sendv_flags(c4_pe *pe, c4_future future, const struct iovec *iov,
                                     int niov, unsigned flags);
 
@@ -152,11 +167,27 @@ C4_API void c4_unhold(c4_pe *pe, c4_chare chare);
  * restores it when the coroutine goes on. */
 typedef struct c4_context { uint64_t word[16]; } c4_context;
 C4_API void c4_context_suspend(c4_pe *pe, c4_context *saved);
-C4_API void c4_context_resume(c4_pe *pe, const c4_context *saved);
+/* woke: what it waited for; NULL: it waited for nothing, others had their turn. */
+C4_API void c4_context_resume(c4_pe *pe, const c4_context *saved, const c4_cause *woke);
 /* Code that runs on behalf of an element (chare.coll 0: of the main program)
- * outside of invoke(); leave ends it. */
-C4_API c4_err c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, c4_context *saved);
+ * outside of invoke(); leave ends it.  What runs already is suspended until then,
+ * so that no time is counted twice.  cause: OPTIONAL, for the main program only. */
+C4_API c4_err c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, const c4_cause *cause,
+                               c4_context *saved);
+/* The same for a task: what runs is no entry method, but c4_task_kind()'s. */
+C4_API c4_err c4_context_enter_task(c4_pe *pe, c4_chare chare, unsigned task,
+                                    const c4_cause *cause, c4_context *saved);
 C4_API void c4_context_leave(c4_pe *pe, const c4_context *saved);
+/* Does anybody measure?  If not, contexts of tasks may be left out. */
+C4_API bool c4_measured(const c4_pe *pe);
+/* A new number for tasks of this name ("module.function").  0: there are too many,
+ * and the task counts as its chare's entry method.  file: OPTIONAL. */
+C4_API unsigned c4_task_kind(c4_pe *pe, const char *name, const char *file, unsigned line);
+
+/* The message that is being handled, or made the running execution begin. */
+C4_API c4_cause c4_cause_now(c4_pe *pe);
+/* The running execution itself as a cause of what will run later. */
+C4_API c4_cause c4_cause_event(c4_pe *pe, enum c4_event what);
 
 /* The same as c4_reduce(), c4_migrate() ... for a named local element. */
 C4_API c4_err c4_reduce_for(c4_pe *pe, c4_chare who, uint16_t reducer, const void *data,

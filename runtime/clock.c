@@ -55,12 +55,14 @@ have_steady_tsc(void)
 
 /* One reading of both clocks at the same instant: of several tries the one
  * that took least, so that an interrupt in between does not count. */
-static void
-read_both(const c4i_clock *c, uint64_t *ticks, uint64_t *ns)
+void
+c4i_clock_read(const c4i_clock *c, uint64_t *ticks, uint64_t *ns)
 {
     uint64_t least = UINT64_MAX;
 
-    for (int i = 0; i < READINGS; i++) {
+    if (!c->tsc)
+        *ticks = *ns = c4i_monotonic_ns();
+    for (int i = 0; c->tsc && i < READINGS; i++) {
         uint64_t t0 = c4i_ticks(c), now = c4i_monotonic_ns(), t1 = c4i_ticks(c);
 
         if (t1 - t0 < least) {
@@ -75,7 +77,7 @@ void
 c4i_clock_init(c4i_clock *c)
 {
     *c = (c4i_clock){ .tsc = have_steady_tsc(), .ns_per_tick = 1.0 };
-    read_both(c, &c->base_ticks, &c->base_ns);
+    c4i_clock_read(c, &c->base_ticks, &c->base_ns);
     c->zero_ns = c->base_ns;
     c->zero = c->base_ticks;
     if (!c->tsc)
@@ -108,7 +110,7 @@ c4i_clock_refine(c4i_clock *c)
 
     if (!c->tsc)
         return;
-    read_both(c, &ticks, &ns);
+    c4i_clock_read(c, &ticks, &ns);
     if (ticks <= c->base_ticks || ns <= c->base_ns)
         return;
     c->ns_per_tick = (double)(ns - c->base_ns) / (double)(ticks - c->base_ticks);

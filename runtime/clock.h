@@ -23,6 +23,8 @@ typedef struct c4i_clock {
 void c4i_clock_init(c4i_clock *c);
 /* Takes the zero point over from the launcher: CLOCK_MONOTONIC ns. */
 void c4i_clock_set_zero(c4i_clock *c, uint64_t monotonic_ns);
+/* One moment by both clocks: ticks, and CLOCK_MONOTONIC ns. */
+void c4i_clock_read(const c4i_clock *c, uint64_t *ticks, uint64_t *ns);
 /* A longer baseline makes the rate exact; called before a recording is written. */
 void c4i_clock_refine(c4i_clock *c);
 

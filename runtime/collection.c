@@ -428,6 +428,8 @@ coll_create(c4_pe *pe, const c4_type *type, create_head *h, const c4_opts *opts,
     m.len = flat.len;
     m.mem = C4I_MEM_HEAP;
     *out = w.coll;
+    if (pe->want_sent)
+        m.arrived = c4i_record_sent(pe, &m.w, C4I_CREATE, pe->me, m.len);
     c4i_on_create(pe, &m);                  /* here at once: constructors run from the loop */
     c4i_msg_drop(pe, &m);
     return C4_OK;
@@ -455,11 +457,10 @@ c4_array_new(c4_pe *pe, const c4_type *type, c4_index dims, const c4_opts *opts,
 
 /* Makes element key here and runs its constructor; nothing may follow. */
 static void
-construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
+construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth, const c4_cause *cause)
 {
     c4i_elem *e = c4i_elem_new(c, key, NULL);
     c4_call call = { .data = c->args, .len = c->args_len, .src = c->root };
-    c4i_cause cause = { .pe = c->root };
 
     e->ep = 1;
     e->at_sync = c->at_sync;
@@ -469,7 +470,7 @@ construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth)
         call.done = (c4_done){ 0, 1, c->id, key, true, 0 };
         c4i_bcast_start(pe, c, 0, C4I_F_WANT);
     }
-    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, cause);
 }
 
 /* The task of a new collection: its elements on this PE, keys lo ... hi - 1;
@@ -481,13 +482,14 @@ construct_one(c4_pe *pe, c4i_task *t)
     uint64_t key = t->key ? t->key[t->at++] : t->lo++;
     bool last = t->key ? t->at == t->n : t->lo == t->hi;
     uint64_t sync_birth = t->b;
+    c4_cause cause = t->cause;
 
     if (last) {
         c4i_task_end(pe, t);
         free(t->key);
         free(t);
     }
-    construct(pe, c, key, sync_birth);
+    construct(pe, c, key, sync_birth, &cause);
     return !last;
 }
 
@@ -509,7 +511,7 @@ construct_done(c4_pe *pe, c4i_task *t)
 }
 
 static void
-plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
+plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth, const c4_cause *cause)
 {
     c4i_task *t = c4i_alloc(sizeof(*t)), *done = c4i_alloc(sizeof(*done));
     size_t cap = 0;
@@ -517,13 +519,14 @@ plan_constructors(c4_pe *pe, c4i_coll *c, uint64_t sync_birth)
     t->run = construct_one;
     t->coll = c;
     t->b = sync_birth;
+    t->cause = done->cause = *cause;
     if (c->type->proc_num) {
         /* At once: arrays made right after it ask it.  It cannot suspend. */
         c4i_msg *outer = pe->cur;           /* of the method that makes the map */
 
         pe->cur = NULL;
         pe->created++;
-        construct(pe, c, pe->me, 0);
+        construct(pe, c, pe->me, 0, cause);
         pe->cur = outer;
     } else if (c->kind == C4_KIND_GROUP) {
         t->lo = pe->me;
@@ -629,6 +632,7 @@ c4i_on_create(c4_pe *pe, c4i_msg *m)
     create_head h;
     c4i_coll *c;
     c4i_bcast bc = { .future = m->w.call, .flags = m->w.flags };
+    c4_cause cause = c4i_cause_of(pe, m);
     size_t head = sizeof(h);
 
     if (m->len < sizeof(h))
@@ -656,7 +660,7 @@ c4i_on_create(c4_pe *pe, c4i_msg *m)
     c->awaited = m->w.flags & C4I_F_WANT;
     if (c->awaited)
         c4i_bcast_await(pe, c, &bc, 0);
-    plan_constructors(pe, c, h.sync_birth);
+    plan_constructors(pe, c, h.sync_birth, &cause);
     drain_pending(pe, c->id);
     if (m->w.flags & C4I_F_COUNTED)
         pe->processed++;

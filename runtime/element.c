@@ -116,55 +116,105 @@ c4i_elem_unlink(c4_pe *pe, c4i_elem *e)
 
 /* ---- Executions ------------------------------------------------------------- */
 
-static uint64_t
-cpu_now_ns(void)
+/* A reading of the CPU clock: the recorder hears of it, too. */
+void
+c4i_read_cpu(c4_pe *pe, uint64_t now, c4i_cpuspan *span)
 {
-    struct timespec ts;
+    c4i_cputime_read(&pe->cpu, now, span);
+    if (pe->has_rec && pe->rec.cpu)
+        pe->rec.cpu(pe->rec.ctx, now, pe->cpu.cpu_ns);
+}
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+/* What the CPU clock showed at `when`, not long after its last reading. */
+static double
+cpu_clock_at(const c4_pe *pe, uint64_t when)
+{
+    return (double)pe->cpu.cpu_ns + (double)(when - pe->cpu.ticks) * pe->clock.ns_per_tick;
+}
+
+/* User code begins now. */
+static void
+begin_now(c4_pe *pe)
+{
+    c4i_ctx *x = &pe->ctx;
+
+    if (pe->has_rec && pe->rec.begin)
+        pe->rec.begin(pe->rec.ctx);
+    x->begin = c4i_ticks(&pe->clock);
+    if (c4i_cputime_is_old(&pe->cpu, x->begin)) {
+        c4i_read_cpu(pe, x->begin, NULL);
+        x->begin = c4i_ticks(&pe->clock);
+    }
+    if (pe->has_lb && pe->lb.want_cpu)
+        x->cpu = c4i_cpu_now_ns();
+    pe->stretch_cpu0 = cpu_clock_at(pe, x->begin);
+    x->from = x->begin;
 }
 
 static void
 stretch_begin(c4_pe *pe)
 {
+    c4i_ctx *x = &pe->ctx;
+
     if (!pe->timing)
         return;
-    if (pe->has_rec && pe->rec.begin)
-        pe->rec.begin(pe->rec.ctx);
-    pe->ctx.send = 0;
-    if (pe->has_lb && pe->lb.want_cpu)
-        pe->ctx.cpu = cpu_now_ns();
-    pe->ctx.begin = pe->ctx.from = c4i_ticks(&pe->clock);
-    if (!pe->ctx.cause.arrived)
-        pe->ctx.cause.arrived = pe->ctx.begin;
+    x->send = 0;
+    pe->post_event.trace = 0;
+    pe->stretch_lost = pe->stretch_stopped = 0;
+    begin_now(pe);
+    if (!x->cause.taken)
+        x->cause.taken = x->begin;
+    if (!x->cause.arrived)
+        x->cause.arrived = x->cause.taken;
 }
 
-/* The running element pays for its time up to now. */
-void
-c4i_charge(c4_pe *pe, uint64_t now)
+/* Ticks of the last `ticks` before now that were not the PE's own. */
+static uint64_t
+lost_since(c4_pe *pe, uint64_t now, uint64_t ticks)
+{
+    c4i_cpuspan span;
+    uint64_t lost, stopped;
+
+    c4i_read_cpu(pe, now, &span);
+    stopped = (uint64_t)((double)span.stopped_ns / pe->clock.ns_per_tick);
+    lost = (uint64_t)((double)span.waited_ns / pe->clock.ns_per_tick) + stopped;
+    if (lost > ticks)                       /* the rest was before, since the last reading */
+        lost = ticks;
+    pe->stretch_lost += lost;
+    pe->stretch_stopped += stopped < lost ? stopped : lost;
+    return lost;
+}
+
+/* The running element pays for its time up to now; look: the CPU clock is to be read. */
+static void
+charge(c4_pe *pe, uint64_t now, bool look)
 {
     c4i_elem *e = pe->ctx.elem;
-    uint64_t ticks = now - pe->ctx.from;
+    uint64_t ticks = now - pe->ctx.from, lost = 0, cpu = 0;
 
     pe->ctx.from = now;
     pe->busy_ticks += ticks;
-    if (pe->load_off) {
-        if (pe->has_lb && pe->lb.want_cpu)
-            pe->ctx.cpu = cpu_now_ns();
-        return;
+    if (look || c4i_cputime_is_long(&pe->cpu, ticks))
+        lost = lost_since(pe, now, ticks);
+    pe->lost_ticks += lost;
+    if (pe->has_lb && pe->lb.want_cpu) {
+        cpu = c4i_cpu_now_ns() - pe->ctx.cpu;
+        pe->ctx.cpu += cpu;
     }
+    if (pe->load_off)
+        return;
     if (!e || !e->at_sync)
-        pe->lb_background += ticks;
+        pe->lb_background += ticks - lost;
     if (!e)
         return;
-    e->wall += ticks;
-    if (pe->has_lb && pe->lb.want_cpu) {
-        uint64_t cpu = cpu_now_ns();
+    e->wall += ticks - lost;
+    e->cpu_ns += cpu;
+}
 
-        e->cpu_ns += cpu - pe->ctx.cpu;
-        pe->ctx.cpu = cpu;
-    }
+void
+c4i_charge(c4_pe *pe, uint64_t now)
+{
+    charge(pe, now, false);
 }
 
 /* Closes the running stretch: time is charged, the recorder is told. */
@@ -173,21 +223,25 @@ stretch_end(c4_pe *pe, bool suspended)
 {
     c4i_ctx *x = &pe->ctx;
     uint64_t now;
+    bool is_long;
 
     if (!pe->timing)
         return;
     now = c4i_ticks(&pe->clock);
-    c4i_charge(pe, now);
+    is_long = c4i_cputime_is_long(&pe->cpu, now - x->begin);
+    charge(pe, now, is_long);
     if (!pe->has_rec)
         return;
     c4i_exec rec = {
         .type = x->elem ? x->elem->coll->type : NULL,
         .type_no = x->elem ? x->elem->coll->type_no : 0,
-        .entry = x->entry, .resumed = x->resumed, .suspended = suspended,
-        .local = x->cause.local,
+        .entry = x->entry, .task = x->task, .resumed = x->resumed, .woken = x->woken,
+        .suspended = suspended,
         .coll = x->elem ? x->elem->coll->id : 0, .elem = x->elem ? x->elem->key : 0,
-        .arrived = x->cause.arrived, .begin = x->begin, .end = now, .send = x->send,
-        .cause_pe = x->cause.pe, .cause = x->cause.trace, .nbytes = x->cause.nbytes
+        .begin = x->begin, .end = now, .send = x->send, .lost = pe->stretch_lost,
+        .stopped = pe->stretch_stopped,
+        .cpu_ns = is_long ? (int64_t)((double)pe->cpu.cpu_ns - pe->stretch_cpu0) : -1,
+        .cause = x->cause
     };
     pe->rec.exec(pe->rec.ctx, &rec);
 }
@@ -238,18 +292,22 @@ c4_context_suspend(c4_pe *pe, c4_context *saved)
 }
 
 void
-c4_context_resume(c4_pe *pe, const c4_context *saved)
+c4_context_resume(c4_pe *pe, const c4_context *saved, const c4_cause *woke)
 {
     memcpy(&pe->ctx, saved, sizeof(pe->ctx));
-    pe->ctx.resumed = true;
-    pe->ctx.cause.arrived = 0;
     fault_info(pe);
-    if (pe->ctx.active)
-        stretch_begin(pe);
+    if (!pe->ctx.active)
+        return;
+    pe->ctx.resumed = true;
+    pe->ctx.woken = woke != NULL;
+    if (woke)
+        pe->ctx.cause = *woke;
+    stretch_begin(pe);
 }
 
-c4_err
-c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, c4_context *saved)
+static c4_err
+context_enter(c4_pe *pe, c4_chare chare, uint16_t entry, uint16_t task, const c4_cause *cause,
+              c4_context *saved)
 {
     c4i_coll *c = chare.coll ? c4i_coll_find(pe, chare.coll) : NULL;
     c4i_elem *e = c ? c4i_elem_find(c, chare.idx) : NULL;
@@ -257,20 +315,44 @@ c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, c4_context *saved)
     if (chare.coll && !e)
         return C4_EREMOTE;
     c4_context_suspend(pe, saved);
-    pe->ctx = (c4i_ctx){ .elem = e, .entry = (uint16_t)entry, .active = true };
+    pe->ctx = (c4i_ctx){ .elem = e, .entry = entry, .task = task, .active = true };
+    if (cause)
+        pe->ctx.cause = *cause;
+    pe->ctx.cause.taken = 0;
     fault_info(pe);
     stretch_begin(pe);
     return C4_OK;
 }
 
-void
-c4_context_leave(c4_pe *pe, const c4_context *saved)
+c4_err
+c4_context_enter(c4_pe *pe, c4_chare chare, unsigned entry, const c4_cause *cause,
+                 c4_context *saved)
+{
+    return context_enter(pe, chare, (uint16_t)entry, 0, cause, saved);
+}
+
+c4_err
+c4_context_enter_task(c4_pe *pe, c4_chare chare, unsigned task, const c4_cause *cause,
+                      c4_context *saved)
+{
+    return context_enter(pe, chare, 0, (uint16_t)task, cause, saved);
+}
+
+static void
+context_close(c4_pe *pe)
 {
     if (pe->ctx.active)
         stretch_end(pe, false);
     count_processed(pe);
-    memcpy(&pe->ctx, saved, sizeof(pe->ctx));
-    fault_info(pe);
+    if (__builtin_expect(pe->want_sent, 0))
+        pe->handling = pe->ctx.cause;
+}
+
+void
+c4_context_leave(c4_pe *pe, const c4_context *saved)
+{
+    context_close(pe);
+    c4_context_resume(pe, saved, NULL);
 }
 
 /* A user's method failed or an impossible entry was called: the job ends.  It returns if
@@ -315,13 +397,17 @@ finish_c_call(c4_pe *pe, c4_done done)
 }
 
 static void
-context_begin(c4_pe *pe, c4i_elem *e, uint16_t entry, const c4_done *done, const c4i_cause *cause)
+context_begin(c4_pe *pe, c4i_elem *e, uint16_t entry, const c4_done *done, const c4_cause *cause)
 {
     pe->ctx.elem = e;
     pe->ctx.entry = entry;
     pe->ctx.active = pe->ctx.owes = true;
-    pe->ctx.resumed = false;
-    pe->ctx.cause = *cause;
+    pe->ctx.resumed = pe->ctx.woken = false;
+    pe->ctx.task = 0;
+    if (__builtin_expect(pe->want_sent, 0)) {
+        pe->ctx.cause = *cause;
+        pe->ctx.cause.taken = 0;
+    }
     pe->ctx.done = *done;
     fault_info(pe);
     stretch_begin(pe);
@@ -330,9 +416,7 @@ context_begin(c4_pe *pe, c4i_elem *e, uint16_t entry, const c4_done *done, const
 static void
 context_end(c4_pe *pe)
 {
-    if (pe->ctx.active)
-        stretch_end(pe, false);
-    count_processed(pe);
+    context_close(pe);
     pe->ctx.elem = NULL;
     pe->ctx.active = pe->ctx.done.want = false;
     pe->fault.type = NULL;
@@ -354,7 +438,7 @@ run_entry(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call)
 }
 
 void
-c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cause *cause)
+c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4_cause *cause)
 {
     c4_err err;
 
@@ -364,7 +448,7 @@ c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cau
 
         c4_context_suspend(pe, &outer);
         c4i_execute(pe, e, entry, call, cause);
-        c4_context_resume(pe, &outer);
+        c4_context_resume(pe, &outer, NULL);
         pe->cur = cur;
         return;
     }
@@ -373,6 +457,8 @@ c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cau
     err = run_entry(pe, e, entry, call);
     if (err && pe->exit == C4I_RUNNING)
         c4i_user_error(pe, err);
+    if (call->stored)
+        pe->ctx.active = false;             /* none of it was an execution */
     context_end(pe);
     if (!call->deferred && e->move_to != C4I_NOPE && !e->held)
         c4i_after_execution(pe, e);         /* deferred: e may be gone, see c4_unhold() */
@@ -479,8 +565,7 @@ void
 c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
 {
     c4_call call = { .src = m->w.src };
-    c4i_cause cause = { .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len,
-                        .local = m->w.src == pe->me };
+    c4_cause cause;
 
     if (m->w.hops)
         hint(pe, e, m);
@@ -497,6 +582,10 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
     }
     if (m->w.entry == C4I_ENTRY_JOIN) {
         c4i_section_join(pe, e, m);
+        if (pe->want_sent) {
+            cause = c4i_cause_of(pe, m);
+            c4i_handling(pe, &cause);
+        }
         pe->processed++;
         return;
     }
@@ -518,8 +607,8 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
         e->move_to = c4i_stress_rand(pe, pe->npes);
         e->move_why = C4I_WHY_USER;
     }
-    if (pe->timing)
-        cause.arrived = c4i_ticks(&pe->clock);
+    if (__builtin_expect(pe->want_sent, 0))
+        cause = c4i_cause_of(pe, m);
     pe->cur = m;
     c4i_execute(pe, e, m->w.entry, &call, &cause);
 }
@@ -815,12 +904,12 @@ void
 c4_send_end(c4_pe *pe, uint64_t stamp)
 {
     if (stamp)
-        pe->ctx.send += c4i_ticks(&pe->clock) - stamp;
+        pe->ctx.send += c4i_ticks(&pe->clock) - (stamp > pe->ctx.begin ? stamp : pe->ctx.begin);
 }
 
 void
 c4_user_begin(c4_pe *pe)
 {
     if (pe->timing && pe->ctx.active && !pe->ctx.resumed)
-        pe->ctx.begin = c4i_ticks(&pe->clock);
+        begin_now(pe);
 }

@@ -130,6 +130,30 @@ on_quit(int sig)
     f->asked = 1;
 }
 
+static void
+on_continue(int sig)
+{
+    (void)sig;
+    c4i_fault_pe->continued++;
+}
+
+void
+c4i_fault_watch_stops(void)
+{
+    struct sigaction act = { .sa_handler = on_continue, .sa_flags = SA_RESTART }, old;
+
+    if (!c4i_fault_pe || sigaction(SIGCONT, NULL, &old) || old.sa_handler != SIG_DFL)
+        return;                             /* a program that handles it itself keeps it */
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGCONT, &act, NULL);
+}
+
+uint32_t
+c4i_fault_continued(void)
+{
+    return c4i_fault_pe ? c4i_fault_pe->continued : 0;
+}
+
 void
 c4i_fault_install(c4i_fault_info *info)
 {

@@ -14,6 +14,7 @@ typedef struct c4i_fault_info {
     const char *type, *entry;               /* NULL: no entry method runs */
     _Atomic uint32_t *failures;             /* of all PEs, or NULL */
     const struct c4i_coll *in;              /* what elem is an index of; NULL: elem says it */
+    volatile uint32_t continued;            /* SIGCONT came so often */
     volatile int asked;                     /* SIGQUIT came: the loop tells what the PE waits for */
 } c4i_fault_info;
 
@@ -32,6 +33,10 @@ void c4i_where(const c4i_fault_info *info, struct c4i_text *out);
 /* Handles fatal signals on an alternate stack from now on, and SIGQUIT, which
  * prints where the PE is and sets info->asked; info must stay. */
 void c4i_fault_install(c4i_fault_info *info);
+/* Counts from now on how often the process was stopped and went on (SIGCONT). */
+void c4i_fault_watch_stops(void);
+/* How often so far. */
+uint32_t c4i_fault_continued(void);
 /* A C backtrace with function names, to file descriptor fd. */
 void c4i_backtrace(int fd);
 /* The same of where a signal came in: context is the handler's third argument. */

@@ -167,7 +167,14 @@ c4i_future_lost(c4_pe *pe, c4_future future)
 c4_err
 c4_future_sendv(c4_pe *pe, c4_future future, const struct iovec *iov, int niov)
 {
-    return c4_future_sendv_flags(pe, future, iov, niov, 0);
+    uint8_t is = pe->value_is;
+    c4_err err;
+
+    if (!is)
+        pe->value_is = C4I_EVENT_VALUE;
+    err = c4_future_sendv_flags(pe, future, iov, niov, 0);
+    pe->value_is = is;
+    return err;
 }
 
 c4_err
@@ -175,11 +182,12 @@ c4_future_send(c4_pe *pe, c4_future future, const void *data, size_t len)
 {
     struct iovec iov = { (void *)data, len };
 
-    return c4_future_sendv_flags(pe, future, &iov, 1, 0);
+    return c4_future_sendv(pe, future, &iov, 1);
 }
 
 c4_err
-c4_future_send_ref(c4_pe *pe, c4_future future, void *ref, const c4_binding *binding)
+c4_future_send_ref(c4_pe *pe, c4_future future, void *ref, const c4_binding *binding,
+                   bool is_reply)
 {
     c4i_msg *m;
 
@@ -198,7 +206,10 @@ c4_future_send_ref(c4_pe *pe, c4_future future, void *ref, const c4_binding *bin
     m->len = 0;
     m->owner = (void *)binding;
     m->mem = C4I_MEM_REF;
+    m->arrived = 0;
     pe->created++;
+    if (__builtin_expect(pe->want_sent, 0))
+        m->arrived = c4i_record_sent(pe, &m->w, is_reply ? C4I_FUTURE : C4I_EVENT_VALUE, pe->me, 0);
     c4i_queue_push(&pe->local, m);
     return C4_OK;
 }

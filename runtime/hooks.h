@@ -17,22 +17,45 @@ typedef struct c4i_exec {
     const c4_type *type;                    /* NULL: the main function */
     uint16_t type_no;                       /* dense, from 0, in order of registration */
     uint16_t entry;                         /* or C4_ENTRY_... */
-    uint8_t  resumed;                       /* not the first stretch */
-    uint8_t  suspended;                     /* not the last stretch */
-    uint8_t  local;                         /* the message did not leave the PE */
+    uint16_t task;                          /* c4_task_kind(): it is a task, type and entry are not
+                                             * what runs; 0: it is not */
+    bool     resumed;                       /* not the first stretch */
+    bool     woken;                         /* resumed, by cause; else it goes on after others */
+    bool     suspended;                     /* not the last stretch */
     c4_coll  coll;
     uint64_t elem;
-    uint64_t arrived, begin, end;           /* ticks; arrived <= begin <= end */
+    uint64_t begin, end;                    /* ticks; stretches of a PE do not overlap */
     uint64_t send;                          /* ticks within [begin, end] spent sending */
-    uint32_t cause_pe, cause;               /* message: (src, trace) */
-    uint64_t nbytes;                        /* of that message's payload */
+    uint64_t lost, stopped;                 /* ticks within it when the PE waited for a core or was
+                                             * stopped; the latter alone */
+    int64_t  cpu_ns;                        /* below 0: not read */
+    c4_cause cause;                         /* trace 0: of main alone */
 } c4i_exec;
 
-typedef struct c4i_sent {                   /* a message was sent by the running method */
-    const c4i_wire *w;                      /* trace number, kind, target */
+/* What is recorded like a message without being one, or is told apart from its kind. */
+#define C4I_EVENT_LIST(X) \
+    X(TIMER,   "timer")         /* set, until it is due */ \
+    X(TASK,    "task")          /* handed to the pool, until it runs */ \
+    X(VALUE,   "future")        /* FUTURE: a value that a program sends */ \
+    X(REDUCED, "reduction")     /* FUTURE: a reduction's result */ \
+    X(QUIET,   "quiescence")    /* FUTURE: the job is quiescent */
+
+enum c4i_event {
+    C4I_EVENT_FIRST = C4I_NKINDS - 1,
+#define C4I_EVENT_ENUM(id, name) C4I_EVENT_##id,
+    C4I_EVENT_LIST(C4I_EVENT_ENUM)
+#undef C4I_EVENT_ENUM
+    C4I_NRECORDED
+};
+
+typedef struct c4i_sent {                   /* a message was sent */
+    const c4i_wire *w;                      /* trace number, target */
+    uint8_t  kind;                          /* enum c4i_kind, or c4i_event */
     uint32_t dst;                           /* PE it was sent to first */
     uint64_t nbytes;
     uint64_t when;                          /* ticks */
+    uint32_t cause_pe, cause;               /* sent by the runtime when it handled this message;
+                                             * 0: by the running execution */
 } c4i_sent;
 
 enum c4i_activity { C4I_ACT_IDLE, C4I_ACT_LB, C4I_ACT_MIGRATE_OUT, C4I_ACT_MIGRATE_IN,
@@ -48,6 +71,15 @@ typedef struct c4i_recorder {
     void (*begin)(void *ctx);               /* OPTIONAL; user code is about to run, or to go on */
     void (*exec)(void *ctx, const c4i_exec *x);
     void (*sent)(void *ctx, const c4i_sent *s);
+    /* A message came from another PE; nbytes: of its payload. */
+    void (*received)(void *ctx, const c4i_wire *w, uint64_t nbytes);
+    /* A message was handled that makes no execution begin by itself. */
+    void (*handled)(void *ctx, const c4_cause *m);
+    /* A message of this PE that was a reference has become bytes. */
+    void (*resized)(void *ctx, uint32_t trace, uint64_t nbytes);
+    /* A reading of the CPU clock: ns at ticks, since the thread began. */
+    void (*cpu)(void *ctx, uint64_t ticks, uint64_t cpu_ns);
+    void (*task)(void *ctx, uint16_t task, const char *name, const char *file, unsigned line);
     void (*activity)(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end);
     void (*type)(void *ctx, uint16_t type_no, const c4_type *type);
     void (*collection)(void *ctx, c4_coll coll, const c4_coll_info *info);
@@ -80,7 +112,11 @@ typedef struct c4i_lb_object {
 
 typedef struct c4i_lb_pe {
     uint32_t pe, nobjs;
-    double   busy_s, idle_s;                /* since the last step */
+    /* From the end of the last step's measuring, or the begin of the loop, to
+     * that of this step's.  busy_s is the time whose loads are told in this
+     * step: what an element did after AtSync, or before it came to this PE,
+     * counts where and when its load does.  Without what was not the PE's own. */
+    double   busy_s, idle_s;
     double   background_s;                  /* executions of objects that do not take part */
     double   wall_s;                        /* length of the interval */
 } c4i_lb_pe;

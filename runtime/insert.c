@@ -188,7 +188,7 @@ c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     ctor_head h;
     c4i_elem *e;
     c4_call call = { .src = m->w.src };
-    c4i_cause cause = { .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len };
+    c4_cause cause = c4i_cause_of(pe, m);
     c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
     c4i_loc *loc;
 

@@ -310,13 +310,10 @@ c4_send_ref(c4_pe *pe, c4_chare to, unsigned entry, void *ref, c4_future done)
     m->len = 0;
     m->owner = (void *)c->type->binding;
     m->mem = C4I_MEM_REF;
+    m->arrived = 0;
     pe->created++;
-    if (__builtin_expect(pe->want_sent, 0)) {
-        c4i_sent s = { &m->w, pe->me, 0, c4i_ticks(&pe->clock) };
-
-        m->w.trace = ++pe->trace;
-        pe->rec.sent(pe->rec.ctx, &s);
-    }
+    if (__builtin_expect(pe->want_sent, 0))
+        m->arrived = c4i_record_sent(pe, &m->w, C4I_CALL, pe->me, 0);
     c4i_queue_push(&pe->local, m);
     return C4_OK;
 }
@@ -336,7 +333,7 @@ typedef struct travel {
     c4i_mark red, sync;
     c4_index index;
     uint8_t  migratable, at_sync, waiting, pad[5];
-    uint64_t left;                          /* ticks */
+    uint64_t wall, cpu_ns;                  /* of c4i_elem */
     double   user_load;
     uint64_t nsmark;
 } travel;
@@ -403,7 +400,7 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
     travel t = {
         .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
         .red = e->red, .sync = e->sync, .migratable = e->migratable,
-        .at_sync = e->at_sync, .waiting = e->waiting, .left = c4i_ticks(&pe->clock),
+        .at_sync = e->at_sync, .waiting = e->waiting, .wall = e->wall, .cpu_ns = e->cpu_ns,
         .user_load = e->user_load, .nsmark = e->nsmark
     };
 
@@ -441,10 +438,11 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
     packed = pack_elem(pe, b, e, why);
     w.elem = e->key;
     w.ep = e->ep;
-    c4i_post(pe, to, &w, &packed, 1);
-    if (pe->has_rec && pe->rec.object)
+    pe->lb_carry -= (int64_t)e->wall;
+    if (pe->has_rec && pe->rec.object)      /* before it is sent: it arrives after it has left */
         pe->rec.object(pe->rec.ctx, C4I_OBJ_LEFT, c4i_chare_of(e), NULL, C4I_NOPE, to, e->nbytes, why,
                        c4i_ticks(&pe->clock));
+    c4i_post(pe, to, &w, &packed, 1);
     if (c->kind == C4_KIND_ARRAY)
         c4i_unacked_add(c, e->seen);
     c4i_elem_unlink(pe, e);
@@ -518,7 +516,7 @@ static void
 unpack_early(c4_pe *pe, c4i_elem *e, c4_pup *p, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        c4i_msg m = { .mem = C4I_MEM_HEAP };
+        c4i_msg m = { .mem = C4I_MEM_HEAP, .arrived = pe->handling.arrived };
         uint64_t len, zero;
         void *copy;
 
@@ -557,6 +555,8 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     e->migratable = t->migratable;
     e->at_sync = t->at_sync;
     e->waiting = t->waiting;
+    e->wall = t->wall;
+    e->cpu_ns = t->cpu_ns;
     e->user_load = t->user_load;
     e->norder = e->order_cap = t->norder;
     e->order = c4i_alloc((t->norder + 1) * sizeof(*e->order));
@@ -586,7 +586,7 @@ arrived_task(c4_pe *pe, c4i_task *t)
 {
     c4i_elem *e = c4i_elem_find(t->coll, t->lo);
     c4_call call = { .src = pe->me };
-    c4i_cause cause = { .pe = pe->me, .local = true };
+    c4_cause cause = t->cause;
 
     c4i_task_end(pe, t);
     free(t);
@@ -614,6 +614,7 @@ c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     pe->cur = m;
     e = unpack_elem(pe, c, m, &t);
     pe->cur = NULL;
+    pe->lb_carry += (int64_t)e->wall;
     task->run = arrived_task;
     task->coll = c;
     task->lo = e->key;

@@ -115,7 +115,7 @@ gather(void *to, const struct iovec *iov, int niov)
 
 /* Queues a message for this PE itself, with a copy of the payload. */
 static void
-post_here(c4_pe *pe, const c4i_wire *w, const struct iovec *iov, int niov)
+post_here(c4_pe *pe, const c4i_wire *w, const struct iovec *iov, int niov, uint64_t when)
 {
     c4i_msg *m = c4i_msg_new(pe);
     size_t len = c4i_iov_len(iov, niov);
@@ -123,6 +123,7 @@ post_here(c4_pe *pe, const c4i_wire *w, const struct iovec *iov, int niov)
     m->w = *w;
     m->len = len;
     m->owner = NULL;
+    m->arrived = when;
     if (len <= C4I_INLINE) {
         gather(m->w.tail.bytes, iov, niov);
         m->w.ilen = (uint8_t)len;
@@ -147,6 +148,7 @@ static const uint8_t kind_counted[C4I_NKINDS] = {
 void
 c4i_post(c4_pe *pe, uint32_t dst, c4i_wire *w, const struct iovec *iov, int niov)
 {
+    uint64_t when = 0;
     c4_err err;
 
     if (pe->exit != C4I_RUNNING && w->kind != C4I_EXIT)
@@ -156,14 +158,11 @@ c4i_post(c4_pe *pe, uint32_t dst, c4i_wire *w, const struct iovec *iov, int niov
         w->flags |= C4I_F_COUNTED;
         pe->created++;
     }
-    if (__builtin_expect(pe->want_sent, 0)) {
-        c4i_sent s = { w, dst, c4i_iov_len(iov, niov), c4i_ticks(&pe->clock) };
-
-        w->trace = ++pe->trace;
-        pe->rec.sent(pe->rec.ctx, &s);
-    }
+    if (__builtin_expect(pe->want_sent, 0))
+        when = c4i_record_sent(pe, w, w->kind == C4I_FUTURE && pe->value_is ? pe->value_is : w->kind,
+                               dst, c4i_iov_len(iov, niov));
     if (dst == pe->me) {
-        post_here(pe, w, iov, niov);
+        post_here(pe, w, iov, niov, when);
         return;
     }
     err = pe->net->ops->send(pe->net, dst, w, iov, niov);
@@ -195,6 +194,8 @@ c4i_encode_ref(c4_pe *pe, c4i_msg *m)
     m->data = out.data;
     m->len = out.len;
     m->mem = C4I_MEM_HEAP;
+    if (pe->want_sent)
+        pe->rec.resized(pe->rec.ctx, m->w.trace, m->len);
 }
 
 void

@@ -100,6 +100,7 @@ typedef struct c4i_msg {
     c4i_wire        w;
     const void     *data;                   /* payload, 16-byte aligned; or the reference */
     uint64_t        len;
+    uint64_t        arrived;                /* ticks, where that is recorded */
     struct c4i_msg *next;                   /* in a queue */
     void           *owner;                  /* transport's or binding's, by mem */
     enum c4i_mem    mem;

@@ -97,6 +97,7 @@ unpack(c4_pe *pe, const c4i_wire *w, c4i_msg *m, uint32_t trace, const copy *c, 
     uint8_t flags = (uint8_t)((w->flags & (C4I_F_WANT | C4I_F_RESULT)) | C4I_F_SECTION
                               | C4I_F_COUNTED);
     uint32_t root = w->coll % pe->npes;
+    uint64_t arrived = root == pe->me && pe->want_sent ? c4i_ticks(&pe->clock) : m->arrived;
 
     shared->msg = m;
     shared->nrefs = n;
@@ -109,6 +110,7 @@ unpack(c4_pe *pe, const c4i_wire *w, c4i_msg *m, uint32_t trace, const copy *c, 
         x->w.kind = C4I_CALL;
         x->data = (const char *)m->data + off;
         x->len = m->len - off;
+        x->arrived = arrived;
         x->owner = shared;
         x->mem = C4I_MEM_SHARED;
         pe->created++;
@@ -417,13 +419,8 @@ make_bundles(c4_pe *pe, c4i_section *s, const c4i_wire *w, uint32_t *nbundles, c
 static uint32_t
 record_sent(c4_pe *pe, c4i_wire *w, uint64_t len)
 {
-    c4i_sent sent = { w, pe->me, len, 0 };
-
-    if (!pe->want_sent)
-        return 0;
-    sent.when = c4i_ticks(&pe->clock);
-    w->trace = ++pe->trace;
-    pe->rec.sent(pe->rec.ctx, &sent);
+    if (pe->want_sent)
+        c4i_record_sent(pe, w, C4I_SCAST, pe->me, len);
     return w->trace;
 }
 

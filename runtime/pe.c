@@ -125,6 +125,8 @@ c4i_pe_free(c4_pe *pe)
     c4i_sync_release(pe);
     c4i_flags_release(&pe->flags);
     c4_buf_release(&pe->scratch);
+    if (pe->timing)
+        c4i_cputime_release(&pe->cpu);
     free(pe->timers);
     free(pe->qd_active);
     free(pe->qd_pending);
@@ -316,13 +318,25 @@ c4i_pe_times(const c4_pe *pe, uint64_t *idle, uint64_t *busy)
     *busy = pe->busy_ticks;
 }
 
+static void
+timing_on(c4_pe *pe)
+{
+    if (pe->timing)
+        return;
+    pe->timing = true;
+    c4i_fault_watch_stops();
+    c4i_cputime_init(&pe->cpu, &pe->clock);
+    pe->lb_begin = c4i_ticks(&pe->clock);
+}
+
 void
 c4i_set_recorder(c4_pe *pe, const c4i_recorder *r)
 {
     pe->rec = *r;
     pe->has_rec = true;
-    pe->timing = true;
+    timing_on(pe);
     pe->want_sent = r->want_sent;
+    pe->net->clock = r->want_sent ? &pe->clock : NULL;
 }
 
 const c4i_recorder *
@@ -336,7 +350,7 @@ c4i_set_balancer(c4_pe *pe, const c4i_balancer *b)
 {
     pe->lb = *b;
     pe->has_lb = true;
-    pe->timing = true;
+    timing_on(pe);
 }
 
 /* ---- Leftovers: what a quiescent PE must not hold ---- */

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 
 #include "clock.h"
+#include "cputime.h"
 #include "fault.h"
 #include "flags.h"
 #include "hooks.h"
@@ -148,6 +149,7 @@ typedef struct c4i_bcast {
     size_t    len;
     void     *cache;                        /* the binding's, see c4_call */
     uint32_t  src, trace;
+    uint64_t  arrived;                       /* ticks */
 } c4i_bcast;
 
 /* ---- Awaited calls to many (completion.c) [6] ------------------------------ */
@@ -331,22 +333,16 @@ c4i_elem_find(const c4i_coll *c, uint64_t key)
 
 /* ---- Executions ------------------------------------------------------------ */
 
-/* The message that made an execution begin. */
-typedef struct c4i_cause {
-    uint32_t pe, trace;
-    uint64_t nbytes, arrived;               /* arrived in ticks; 0: when it begins */
-    bool     local;
-} c4i_cause;
-
 /* What is running; lives in the PE by value, fits a c4_context.  While nothing
  * runs, elem, active, owes and done.want are 0 and the rest has no meaning. */
 typedef struct c4i_ctx {
     c4i_elem *elem;                         /* NULL: main, or nothing */
-    uint16_t  entry;
+    uint16_t  entry, task;                  /* task: c4_task_kind(); 0: it is an entry method */
     bool      active;                       /* user code is running */
     bool      owes;                         /* its message is not counted as processed yet */
     bool      resumed;
-    c4i_cause cause;
+    bool      woken;                        /* resumed by cause; else it goes on after others */
+    c4_cause  cause;                        /* only while messages are recorded */
     uint64_t  begin, send;
     uint64_t  from, cpu;                    /* charged up to here: ticks, CPU ns */
     c4_done   done;
@@ -365,6 +361,7 @@ struct c4i_task {
     uint64_t  b, lo, hi;
     uint64_t *key;
     size_t    n, at;
+    c4_cause  cause;                        /* of the executions; filled in by c4i_task_add() */
 };
 
 /* ---- Futures, timers -------------------------------------------------------- */
@@ -383,6 +380,7 @@ typedef struct c4i_timer {
     c4_err (*fn)(c4_pe *pe, void *arg);
     void    *arg;
     size_t  *at;                            /* OPTIONAL: told where in the heap it is */
+    uint32_t trace;                         /* of its C4I_TIMER event; 0: not recorded */
 } c4i_timer;
 
 /* ---- The PE ------------------------------------------------------------------ */
@@ -402,6 +400,10 @@ struct c4_pe {
     c4i_queue      local;                   /* messages to be routed here, first in first out */
     c4i_task      *tasks, **tasks_tail, *later_tasks, **later_tail;
     c4i_ctx        ctx;
+    c4_cause       handling;                /* see cause.c; kept only while messages are recorded */
+    c4_cause       post_event;              /* C4_EVENT_POST of this stretch; trace 0: none yet */
+    uint8_t        value_is;                /* enum c4i_event of FUTURE messages just now; 0: replies */
+    uint16_t       ntasks;                  /* c4_task_kind() */
     c4i_msg       *cur;                     /* message whose data is being used, until released */
     bool           yield, timing, want_sent;
     enum c4i_exit_state exit;
@@ -450,7 +452,8 @@ struct c4_pe {
     uint64_t       sync_sum, sync_round;
     uint64_t       sync_deaths;             /* root: in rounds that are over */
     c4_buf         sync_pes;                /* c4i_lb_pe of this subtree */
-    uint64_t       lb_begin, lb_idle, lb_busy, lb_background;
+    uint64_t       lb_begin, lb_idle, lb_busy, lb_background;     /* ticks */
+    int64_t        lb_carry;                /* busy before lb_begin or elsewhere that this round tells */
 
     /* start and exit [7] */
     bool           started, start_sent, releasing;
@@ -465,6 +468,10 @@ struct c4_pe {
     c4i_clock      clock;
     uint64_t     (*now_ns)(void *arg);      /* virtual time, or NULL */
     void          *now_arg;
+    c4i_cputime    cpu;
+    uint64_t       lost_ticks;              /* of busy_ticks: not the PE's own */
+    uint64_t       stretch_lost, stretch_stopped;      /* ticks of the running stretch, so far */
+    double         stretch_cpu0;            /* the CPU clock when it began, ns */
     uint64_t       idle_ticks, busy_ticks;
     uint64_t       idle_since;              /* ns; for ++idle-timeout */
     uint64_t       idle_limit;
@@ -605,13 +612,29 @@ void c4i_elem_link(c4_pe *pe, c4i_elem *e);             /* local from now on */
 void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
 /* Runs entry of e; the caller does nothing with e or m afterwards but
  * c4i_msg_drop(). */
-void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4i_cause *cause);
+void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4_cause *cause);
 void c4i_charge(c4_pe *pe, uint64_t now);
+void c4i_read_cpu(c4_pe *pe, uint64_t now, c4i_cpuspan *span);   /* span: OPTIONAL */
 void c4i_after_execution(c4_pe *pe, c4i_elem *e);
 /* Puts a message among those that came too early; takes its payload over. */
 void c4i_early_add(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 /* Delivers a message to a local element in order. */
 void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
+
+/* ---- cause.c ---- */
+/* Tells the recorder of a message: gives it its number; returns when, in ticks. */
+uint64_t c4i_record_sent(c4_pe *pe, c4i_wire *w, unsigned kind, uint32_t dst, uint64_t nbytes);
+static inline c4_cause
+c4i_cause_of(const c4_pe *pe, const c4i_msg *m)
+{
+    return (c4_cause){ .pe = m->w.src, .trace = m->w.trace, .nbytes = m->len,
+                       .arrived = m->arrived, .local = m->w.src == pe->me };
+}
+
+/* A message, or an event, is handled now that makes no execution begin itself. */
+void c4i_handling(c4_pe *pe, const c4_cause *c);
+/* m is handled now. */
+void c4i_note_message(c4_pe *pe, const c4i_msg *m);
 
 /* ---- location.c ---- */
 enum { C4I_HOPS_UNSENT = 255 };             /* of a call that has no order number yet */

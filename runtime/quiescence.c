@@ -97,8 +97,10 @@ fire(c4_pe *pe)
     pe->nqd_active = 0;
     pe->qd_valid = false;
     pe->qd_idle = false;
+    pe->value_is = C4I_EVENT_QUIET;
     for (size_t i = 0; i < n; i++)
         c4i_user_error(pe, c4_call_back(pe, &cb[i], NULL, 0));
+    pe->value_is = 0;
     free(cb);
     detection_start(pe);
 }

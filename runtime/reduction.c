@@ -380,7 +380,9 @@ deliver_result(c4_pe *pe, c4i_part *p)
         c4i_user_error(pe, red->combine(pe, &p->data));
     if (red->finish)
         c4i_user_error(pe, red->finish(pe, &p->data));
+    pe->value_is = C4I_EVENT_REDUCED;
     c4i_user_error(pe, c4_call_back(pe, &p->cb, p->data.data, p->data.len));
+    pe->value_is = 0;
     c4i_part_release(p);
 }
 

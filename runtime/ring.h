@@ -183,6 +183,22 @@ c4i_ring_ready(const struct c4i_ring_in *r)
     return (uint32_t)first == r->lap;
 }
 
+/* How many are ready, if fewer than most. */
+static inline uint32_t
+c4i_ring_count(const struct c4i_ring_in *r, uint32_t most)
+{
+    uint64_t pos = r->pos;
+    uint32_t lap = r->lap, n = 0;
+
+    while (n < most && (uint32_t)atomic_load_explicit(&r->slots[pos & r->mask].first,
+                                                      memory_order_acquire) == lap) {
+        pos++;
+        lap += (pos & r->mask) == 0;
+        n++;
+    }
+    return n;
+}
+
 /* Copies the slot that is ready.  The payload of the message before is over. */
 static inline void
 c4i_ring_take(struct c4i_ring_in *r, c4i_wire *w)

@@ -29,6 +29,8 @@ run_posted(c4_pe *pe, c4i_msg *m)
     c4_err (*fn)(c4_pe *, void *);
     void *arg;
 
+    pe->handling = c4i_cause_of(pe, m);
+    pe->handling.nbytes = m->w.call;
     memcpy(&fn, m->w.tail.bytes, sizeof(fn));
     memcpy(&arg, m->w.tail.bytes + sizeof(fn), sizeof(arg));
     c4i_user_error(pe, fn(pe, arg));
@@ -38,6 +40,8 @@ run_posted(c4_pe *pe, c4i_msg *m)
 static void
 handle_for(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
+    if (__builtin_expect(pe->want_sent, 0))
+        c4i_note_message(pe, m);
     switch ((enum c4i_kind)m->w.kind) {
     case C4I_CALL:
         if (m->w.hops == C4I_HOPS_UNSENT)
@@ -86,11 +90,25 @@ handle_for(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         pe->processed++;
 }
 
+/* Kinds that belong to no collection that must be known. */
+static bool
+is_for_pe(uint8_t kind)
+{
+    const uint32_t kinds = 1u << C4I_CREATE | 1u << C4I_FUTURE | 1u << C4I_QD | 1u << C4I_SYNC
+                         | 1u << C4I_SREQ | 1u << C4I_SCAST | 1u << C4I_SDONE | 1u << C4I_SREDUCE
+                         | 1u << C4I_SYNCLOSE | 1u << C4I_SYNCGO | 1u << C4I_START
+                         | 1u << C4I_EXIT;
+
+    return kinds >> kind & 1;
+}
+
 void
 c4i_handle(c4_pe *pe, c4i_msg *m)
 {
     c4i_coll *c;
 
+    if (__builtin_expect(pe->want_sent && is_for_pe(m->w.kind), 0))
+        c4i_note_message(pe, m);
     switch ((enum c4i_kind)m->w.kind) {
     case C4I_CREATE:
         c4i_on_create(pe, m);
@@ -177,8 +195,14 @@ step_net(c4_pe *pe)
 {
     c4i_msg m;
 
+    m.arrived = 0;
     if (!pe->net->ops->recv(pe->net, &m))
         return false;
+    if (__builtin_expect(pe->want_sent, 0)) {
+        if (!m.arrived)                     /* the transport does not look ahead */
+            m.arrived = c4i_ticks(&pe->clock);
+        pe->rec.received(pe->rec.ctx, &m.w, m.len);
+    }
     arrive(pe, &m);
     c4i_msg_drop(pe, &m);
     return true;
@@ -207,17 +231,25 @@ step_message(c4_pe *pe)
     return step_local(pe) || step_net(pe);
 }
 
+static void
+run_task(c4_pe *pe, c4i_task *t)
+{
+    if (__builtin_expect(pe->want_sent, 0))
+        pe->handling = t->cause;
+    t->run(pe, t);
+}
+
 bool
 c4i_step_one(c4_pe *pe)
 {
     pe->turn++;
     if (__builtin_expect(pe->exit == C4I_RUNNING, 1)) {
         if (pe->tasks) {
-            pe->tasks->run(pe, pe->tasks);
+            run_task(pe, pe->tasks);
             return true;
         }
         if (pe->later_tasks) {
-            pe->later_tasks->run(pe, pe->later_tasks);
+            run_task(pe, pe->later_tasks);
             return true;
         }
         if (pe->ntimers && (pe->turn & TIMER_TURNS) == 0 && c4i_timers_run(pe))
@@ -235,11 +267,15 @@ sleep_once(c4_pe *pe, uint64_t timeout_ns)
 
     if (ops->park(pe->net, timeout_ns, false))
         return;                             /* something came while spinning */
+    if (pe->timing)
+        c4i_read_cpu(pe, c4i_ticks(&pe->clock), NULL);
     if (pe->host && pe->host->idle_begin)
         pe->host->idle_begin(pe);
     ops->park(pe->net, timeout_ns, true);
     if (pe->host && pe->host->idle_end)
         pe->host->idle_end(pe);
+    if (pe->timing)
+        c4i_read_cpu(pe, c4i_ticks(&pe->clock), NULL);
     if (pe->host && pe->host->signals)
         c4i_user_error(pe, pe->host->signals(pe));
 }
@@ -283,6 +319,15 @@ c4_step(c4_pe *pe, bool block)
 {
     int n;
 
+    if (__builtin_expect(pe->ctx.active, 0)) {      /* it waits for the end of the job: not its time */
+        c4_context outer;
+        bool more;
+
+        c4_context_suspend(pe, &outer);
+        more = c4_step(pe, block);
+        c4_context_resume(pe, &outer, NULL);
+        return more;
+    }
     pe->yield = false;
     n = step_batch(pe);
     if (n == 0 && pe->exit != C4I_ENDED) {
@@ -318,6 +363,7 @@ c4_loop(c4_pe *pe)
 c4_err
 c4_post(c4_pe *pe, c4_err (*fn)(c4_pe *pe, void *arg), void *arg)
 {
+    c4_cause cause = c4_cause_event(pe, C4_EVENT_POST);
     c4i_msg *m = c4i_msg_new(pe);
 
     m->w = c4i_wire_for(C4I_POST, 0);
@@ -326,6 +372,10 @@ c4_post(c4_pe *pe, c4_err (*fn)(c4_pe *pe, void *arg), void *arg)
     m->data = NULL;
     m->len = 0;
     m->mem = C4I_MEM_INLINE;
+    m->w.src = cause.pe;                    /* not always this PE */
+    m->w.trace = cause.trace;
+    m->w.call = cause.nbytes;
+    m->arrived = cause.arrived;
     c4i_queue_push(&pe->local, m);
     return C4_OK;
 }

@@ -77,7 +77,7 @@ resume_one(c4_pe *pe, c4i_task *t)
 {
     c4i_elem *e = c4i_elem_find(t->coll, t->lo);
     c4_call call = { .src = pe->me };
-    c4i_cause cause = { .pe = pe->me, .local = true };
+    c4_cause cause = t->cause;
 
     c4i_task_end(pe, t);
     free(t);
@@ -219,16 +219,34 @@ c4_at_sync(c4_pe *pe)
 
 /* ---- The close wave ------------------------------------------------------------------- */
 
+/* What has been told already does not know of it: the next round tells. */
+static void
+add_ahead(c4_pe *pe, c4i_elem *e, void *ahead)
+{
+    (void)pe;
+    if (e->waiting)
+        *(uint64_t *)ahead += e->wall;
+}
+
 static void
 pe_statistics(c4_pe *pe)
 {
-    uint64_t now = c4i_ticks(&pe->clock);
+    uint64_t now = c4i_ticks(&pe->clock), ahead = 0, own;
     c4i_lb_pe p = { .pe = pe->me, .nobjs = (uint32_t)pe->sync.nlocal };
 
+    if (pe->ctx.active && pe->timing)
+        c4i_charge(pe, now);
+    own = pe->busy_ticks - pe->lost_ticks;
+    for_each(pe, add_ahead, &ahead);
     p.wall_s = ticks_to_s(pe, now - pe->lb_begin);
-    p.busy_s = ticks_to_s(pe, pe->busy_ticks - pe->lb_busy);
+    p.busy_s = ticks_to_s(pe, own - pe->lb_busy + (uint64_t)pe->lb_carry - ahead);
     p.idle_s = ticks_to_s(pe, pe->idle_ticks - pe->lb_idle);
     p.background_s = ticks_to_s(pe, pe->lb_background);
+    pe->lb_begin = now;
+    pe->lb_busy = own;
+    pe->lb_idle = pe->idle_ticks;
+    pe->lb_background = 0;
+    pe->lb_carry = (int64_t)ahead;
     if (c4_buf_add(&pe->sync_pes, &p, sizeof(p)))
         c4_abort(pe, "out of memory in AtSync");
 }
@@ -372,10 +390,6 @@ go_here(c4_pe *pe, uint64_t round, const c4i_lb_move *moves, size_t n)
 
     if (round > pe->sync_done)
         pe->sync_done = round;
-    pe->lb_begin = c4i_ticks(&pe->clock);
-    pe->lb_busy = pe->busy_ticks;
-    pe->lb_idle = pe->idle_ticks;
-    pe->lb_background = 0;
     for_each(pe, go_element, &go);
     if (pe->lb.done)
         pe->lb.done(pe->lb.ctx, pe, (uint32_t)(round - 1));

@@ -68,7 +68,8 @@ c4_after_at(c4_pe *pe, uint64_t ns, c4_err (*fn)(c4_pe *pe, void *arg), void *ar
         pe->timers_cap = pe->timers_cap ? pe->timers_cap * 2 : 16;
         pe->timers = c4i_realloc(pe->timers, pe->timers_cap * sizeof(*pe->timers));
     }
-    put(pe, pe->ntimers, &(c4i_timer){ due, ++pe->timer_no, fn, arg, at });
+    put(pe, pe->ntimers, &(c4i_timer){ due, ++pe->timer_no, fn, arg, at,
+                                       c4_cause_event(pe, C4_EVENT_TIMER).trace });
     rise(pe, pe->ntimers++);
     return C4_OK;
 }
@@ -102,6 +103,9 @@ c4i_timers_run(c4_pe *pe)
     if (!pe->ntimers || pe->timers[0].due_ns > c4i_now_ns(pe))
         return false;
     t = take(pe, 0);
+    if (pe->want_sent)
+        c4i_handling(pe, &(c4_cause){ .pe = pe->me, .trace = t.trace, .local = true,
+                                      .arrived = c4i_ticks(&pe->clock) });
     err = t.fn(pe, t.arg);
     c4i_user_error(pe, err);
     return true;

@@ -67,6 +67,8 @@ struct c4i_transport {
     void   (*copying)(void *ctx, bool begins);  /* OPTIONAL: around the copy of C4I_LARGE bytes or
                                              * more, in which other threads may run */
     void    *ctx;
+    const struct c4i_clock *clock;          /* OPTIONAL: recv() fills m->arrived, by this clock, with
+                                             * the time of the poll that first saw the message */
     uint64_t spilled;                       /* messages that had to wait in the spill list */
     uint64_t zero_ns;                       /* CLOCK_MONOTONIC when the job began, on all PEs */
     _Atomic uint32_t *failures;             /* shared by all PEs, see fault.h; NULL: none */

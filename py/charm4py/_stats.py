@@ -56,9 +56,13 @@ def _body(rows: List[Any], main: str) -> Tuple[List[Any], List[float]]:
             out.append(f"------ {cls} as {kind} ------")
             for name in _order(cls, kind):
                 add(name, methods.get(name, (0.0, 0.0, 0.0)))
-    for times in [row[4:] for row in rows if row[0] is None]:
-        out.append("------ <class 'charm4py.chare.DefaultMainchare'> as Mainchare ------")
-        add(f"{main} (main function)", times)
+    for _, kind, _, _, *times in [row for row in rows if row[0] is None]:
+        if kind == "Task":
+            out.append("------ charm.pool ------")
+            add("tasks", tuple(times))
+        else:
+            out.append("------ <class 'charm4py.chare.DefaultMainchare'> as Mainchare ------")
+            add(f"{main} (main function)", tuple(times))
     return out, total
 
 

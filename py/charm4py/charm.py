@@ -606,6 +606,13 @@ def _exit_status(code: Any) -> int:
     return 1
 
 
+def _plain(text: str) -> str:
+    """Without what a terminal obeys, and what stdout has no bytes for."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def _tell_start(options: Options) -> None:
     """What PE 0 prints when the job starts."""
     from . import charm4py_version
@@ -617,7 +624,7 @@ def _tell_start(options: Options) -> None:
     npes, nhosts = charm.numPes(), charm.numHosts()
     balancer = "off" if _c4.flag("+LBOff") is not None else _c4.flag("+balancer") or "none"
     print(f"c4> {npes} PE{'s' * (npes > 1)} on {nhosts} host{'s' * (nhosts > 1)}, "
-          f"balancer: {balancer}, trace: {_trace_name()}")
+          f"balancer: {_plain(balancer)}, trace: {_plain(_trace_name())}")
 
 
 def _program() -> str:

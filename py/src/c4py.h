@@ -292,9 +292,14 @@ void py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call,
 int py_check_sent(py_state *st, const py_method *m, PyObject *args);
 int py_check_delivered(py_state *st, PyObject *args);
 void py_check_forget(py_state *st, PyObject *args);
-/* Runs a message that @when held back; the element is held if done wants an answer. */
+/* Whom to answer when a message that @when held back has run, and what brought it. */
+typedef struct py_stored {
+    c4_done  done;
+    c4_cause cause;
+} py_stored;
+/* Runs such a message; the element is held if done wants an answer. */
 void py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args,
-                   const c4_done *done);
+                   const py_stored *stored);
 
 /* ---- when.c ---------------------------------------------------------------- */
 
@@ -321,7 +326,9 @@ typedef struct py_job {
     PyObject  *args;                        /* tuple, owned */
     c4_chare   who;
     c4_done    done;
+    c4_cause   cause;                       /* of its execution; none of main's */
     bool       is_main;
+    bool       bare;                        /* no execution of its own: func sees to that */
     struct py_job *next;
 } py_job;
 
@@ -335,6 +342,7 @@ struct py_worker {
     bool       busy;                        /* has an unfinished coroutine */
     bool       blocked;                     /* ... that waits: other code runs on its stack */
     bool       wake;                        /* it may go on */
+    c4_cause   woke;                        /* ... because of this */
     bool       queued;                      /* in the ready queue */
     bool       timed_out;                   /* the time for which it waits is over */
     size_t     timer_at;                    /* where the timer for that is */
@@ -366,10 +374,13 @@ int py_co_yield(py_state *st);
 /* Runs m of obj as a coroutine, here or in a worker of its own. */
 c4_err py_co_call(py_state *st, py_method *m, py_chare *obj, c4_call *call,
                   PyObject **argv, Py_ssize_t n);
-/* The same, always as a job: arguments begin at argv[0]. */
+/* The same, always as a job: arguments begin at argv[0]; cause: of its execution. */
 c4_err py_co_queue(py_state *st, py_method *m, py_chare *obj, c4_call *call,
-                   PyObject **argv, Py_ssize_t n);
-int py_co_start(py_state *st, PyObject *func, PyObject *args, bool is_main);
+                   const c4_cause *cause, PyObject **argv, Py_ssize_t n);
+/* func(*args) as a coroutine that belongs to no element.  PY_CO_BARE: it is no
+ * execution by itself. */
+enum py_co_kind { PY_CO_MAIN, PY_CO_OTHER, PY_CO_BARE };
+int py_co_start(py_state *st, PyObject *func, PyObject *args, enum py_co_kind kind);
 /* The job ends: never returns to user code. */
 void py_co_leave(py_state *st) __attribute__((noreturn));
 void py_co_print_waiting(py_state *st);

@@ -86,6 +86,7 @@ void
 py_co_wake(py_state *st, py_worker *w)
 {
     w->wake = true;
+    w->woke = c4_cause_now(st->pe);
     if (w != st->cur && !w->queued) {
         w->queued = true;
         w->next = NULL;
@@ -297,7 +298,7 @@ suspend(py_state *st, const char *what, PyObject *on)
     r = flush_waiting(st, w->obj);
     if (r == 0)
         r = what ? run_until_awake(st, w) : take_turns(st, w);
-    c4_context_resume(st->pe, &saved);
+    c4_context_resume(st->pe, &saved, what ? &w->woke : NULL);
     w->wake = false;
     w->blocked = false;
     w->waits_on = NULL;
@@ -376,7 +377,8 @@ job_run(py_state *st, py_worker *w, py_job *j)
     Py_ssize_t n = PyTuple_GET_SIZE(j->args);
     c4_context saved;
 
-    if (c4_context_enter(st->pe, j->who, j->method ? j->method->entry : 0, &saved)) {
+    if (!j->bare && c4_context_enter(st->pe, j->who, j->method ? j->method->entry : 0, &j->cause,
+                                     &saved)) {
         py_raise(st, C4_ESTATE);
         py_uncaught(st, j->method, j->obj);
         return;
@@ -401,7 +403,8 @@ job_run(py_state *st, py_worker *w, py_job *j)
         Py_XDECREF(bound);
     }
     coroutine_end(st, w, r, NULL);
-    c4_context_leave(st->pe, &saved);
+    if (!j->bare)
+        c4_context_leave(st->pe, &saved);
     job_free(j);
 }
 
@@ -465,8 +468,8 @@ worker_new(py_state *st)
 
 /* The loop is busy with a blocked coroutine: this one gets a stack of its own. */
 c4_err
-py_co_queue(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject **argv,
-            Py_ssize_t n)
+py_co_queue(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_cause *cause,
+            PyObject **argv, Py_ssize_t n)
 {
     py_job *j = PyMem_Calloc(1, sizeof(*j));
 
@@ -480,7 +483,8 @@ py_co_queue(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject *
     j->obj = (py_chare *)Py_NewRef(obj);
     j->who = obj->who;
     j->done = call->done;
-    call->deferred = true;
+    j->cause = *cause;
+    call->deferred = call->stored = true;
     c4_hold(st->pe, j->who);
     job_push(st, j);
     c4_yield_step(st->pe);
@@ -495,8 +499,11 @@ py_co_call(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject **
     py_worker *w = st->cur;
     PyObject *r;
 
-    if (w->busy)
-        return py_co_queue(st, m, obj, call, argv + 1, n);
+    if (w->busy) {
+        c4_cause cause = c4_cause_now(st->pe);
+
+        return py_co_queue(st, m, obj, call, &cause, argv + 1, n);
+    }
     coroutine_begin(st, w, m, obj, call);
     argv[0] = (PyObject *)obj;
     c4_user_begin(st->pe);
@@ -506,9 +513,8 @@ py_co_call(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject **
     return C4_OK;
 }
 
-/* func(*args) as a coroutine that belongs to no element. */
 int
-py_co_start(py_state *st, PyObject *func, PyObject *args, bool is_main)
+py_co_start(py_state *st, PyObject *func, PyObject *args, enum py_co_kind kind)
 {
     py_job *j = PyMem_Calloc(1, sizeof(*j));
 
@@ -518,7 +524,10 @@ py_co_start(py_state *st, PyObject *func, PyObject *args, bool is_main)
     }
     j->func = Py_NewRef(func);
     j->args = Py_NewRef(args);
-    j->is_main = is_main;
+    j->is_main = kind == PY_CO_MAIN;
+    j->bare = kind == PY_CO_BARE;
+    if (kind == PY_CO_OTHER)
+        j->cause = c4_cause_event(st->pe, C4_EVENT_POST);
     job_push(st, j);
     return 0;
 }

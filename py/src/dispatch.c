@@ -110,7 +110,7 @@ reply_here(py_state *st, const c4_done *done, PyObject *value)
     if (!done->future || done->bcast || !st->by_ref)
         return false;
     Py_INCREF(value);
-    if (c4_future_send_ref(st->pe, done->future, value, &value_binding) == C4_OK)
+    if (c4_future_send_ref(st->pe, done->future, value, &value_binding, true) == C4_OK)
         return true;
     Py_DECREF(value);
     return false;
@@ -373,21 +373,21 @@ invoke(c4_pe *pe, void *self, unsigned entry, c4_call *call)
 
 /* Runs a stored message as if it came now. */
 void
-py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args, const c4_done *done)
+py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args, const py_stored *stored)
 {
     py_method *outer = st->running;
-    c4_call call = { .ref = NULL, .done = *done };
+    c4_call call = { .ref = NULL, .done = stored->done };
     c4_context saved;
     arguments a = { .heap = NULL };
     PyObject *r;
 
     if (arguments_from_tuple(&a, Py_NewRef(args)) ||
-        c4_context_enter(st->pe, obj->who, m->entry, &saved)) {
+        (!m->coro && c4_context_enter(st->pe, obj->who, m->entry, &stored->cause, &saved))) {
         py_uncaught(st, m, obj);
         return;
     }
     if (m->coro) {
-        py_co_queue(st, m, obj, &call, a.argv + 1, a.n);
+        py_co_queue(st, m, obj, &call, &stored->cause, a.argv + 1, a.n);
     } else {
         st->running = m;
         a.argv[0] = (PyObject *)obj;
@@ -396,8 +396,8 @@ py_run_stored(py_state *st, py_method *m, py_chare *obj, PyObject *args, const c
                                 (size_t)(a.n + 1) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         py_finish(st, m, obj, NULL, &call.done, r);
         st->running = outer;
+        c4_context_leave(st->pe, &saved);
     }
-    c4_context_leave(st->pe, &saved);
     arguments_release(&a);
     if (call.done.want)
         c4_unhold(st->pe, obj->who);

@@ -256,7 +256,7 @@ py_future_give(py_state *st, c4_future id, PyObject *value)
 
     if (st->by_ref) {
         Py_INCREF(value);
-        err = c4_future_send_ref(st->pe, id, value, py_value_binding());
+        err = c4_future_send_ref(st->pe, id, value, py_value_binding(), false);
         if (err)
             Py_DECREF(value);
         if (err && err != C4_EREMOTE)
@@ -269,7 +269,7 @@ py_future_give(py_state *st, c4_future id, PyObject *value)
         return -1;
     if ((PyExceptionInstance_Check(value) ? py_enc_exception(e, value)
          : py_enc_args(e, &value, 1, NULL)) == 0 && (iov = py_enc_iov(e, &niov)) != NULL) {
-        err = c4_future_sendv_flags(st->pe, id, iov, niov, 0);
+        err = c4_future_sendv(st->pe, id, iov, niov);
         if (err)
             py_raise(st, err);
     } else {

@@ -348,7 +348,7 @@ mod_coroutine(PyObject *mod, PyObject *args)
         return NULL;
     if (is_main)
         tell_main(state_of(mod), func);
-    if (py_co_start(state_of(mod), func, func_args, is_main))
+    if (py_co_start(state_of(mod), func, func_args, is_main ? PY_CO_MAIN : PY_CO_OTHER))
         return NULL;
     Py_RETURN_NONE;
 }

@@ -252,7 +252,81 @@ pool_def_unref(pool_def *d)
         return;
     Py_DECREF(d->funcs);
     Py_XDECREF(d->blob);
+    PyMem_Free(d->kind);
     PyMem_Free(d);
+}
+
+/* "module.function"; what has no such names is called by its type's. */
+static PyObject *
+task_name(PyObject *func)
+{
+    PyObject *module = PyObject_GetAttrString(func, "__module__");
+    PyObject *name = module ? PyObject_GetAttrString(func, "__qualname__") : NULL, *r = NULL;
+
+    if (name)
+        r = PyUnicode_FromFormat("%S.%S", module, name);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    if (!r)
+        PyErr_Clear();
+    return r ? r : PyUnicode_FromString(Py_TYPE(func)->tp_name);
+}
+
+/* A new number for tasks of this name; 0 with an exception. */
+static unsigned
+new_kind(py_pool *p, PyObject *func, PyObject *name)
+{
+    PyObject *code = PyObject_GetAttrString(func, "__code__"), *file = NULL;
+    const char *text = PyUnicode_AsUTF8(name);
+    unsigned line = 0, kind = 0;
+
+    if (code && PyCode_Check(code)) {
+        file = PyUnicode_EncodeFSDefault(((PyCodeObject *)code)->co_filename);
+        line = (unsigned)((PyCodeObject *)code)->co_firstlineno;
+    }
+    PyErr_Clear();
+    if (text)
+        kind = c4_task_kind(p->st->pe, text, file ? PyBytes_AS_STRING(file) : NULL, line);
+    Py_XDECREF(code);
+    Py_XDECREF(file);
+    return kind;
+}
+
+static unsigned
+kind_of(py_pool *p, PyObject *func)
+{
+    PyObject *name = task_name(func), *number = NULL;
+    unsigned kind = 0;
+
+    if (!p->kinds)
+        p->kinds = PyDict_New();
+    if (name && p->kinds)
+        number = Py_XNewRef(PyDict_GetItemWithError(p->kinds, name));
+    if (!number && name && p->kinds && !PyErr_Occurred()) {
+        number = PyLong_FromUnsignedLong(new_kind(p, func, name));
+        if (number && PyDict_SetItem(p->kinds, name, number))
+            Py_CLEAR(number);
+    }
+    if (number)
+        kind = (unsigned)PyLong_AsUnsignedLong(number);
+    Py_XDECREF(number);
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return kind;
+}
+
+unsigned
+pool_def_kind(py_pool *p, pool_def *d, uint32_t i)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(d->funcs);
+
+    if ((Py_ssize_t)i >= n)
+        return 0;
+    if (!d->kind)
+        d->kind = PyMem_Calloc((size_t)n, sizeof(*d->kind));
+    if (d->kind && !d->kind[i])
+        d->kind[i] = (uint16_t)kind_of(p, PyTuple_GET_ITEM(d->funcs, i));
+    return d->kind ? d->kind[i] : 0;
 }
 
 /* What was found for a function is kept, but not the code of one without a name
@@ -554,7 +628,8 @@ static int
 to_scheduler(py_pool *p, pool_run *r)
 {
     pool_head h = { .kind = POOL_SUBMIT, .flags = r->flags, .home = p->me, .key = r->key,
-                    .ntasks = r->ntasks, .ncores = r->ncores };
+                    .ntasks = r->ntasks, .ncores = r->ncores, .cause_pe = r->cause.pe,
+                    .cause = r->cause.trace };
     static const char zeros[16];
     size_t n = (size_t)PyBytes_GET_SIZE(r->blob);
     struct iovec iov[] = {
@@ -573,6 +648,7 @@ launch(py_pool *p, pool_run *r, pool_job *j, bool waits)
     int err;
 
     r->home = p->me;
+    r->cause = c4_cause_event(p->st->pe, C4_EVENT_TASK);
     if (j) {
         r->key = j->key;
         j->run = r;

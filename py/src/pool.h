@@ -53,7 +53,7 @@ typedef struct pool_head {
     uint32_t ndef;                          /* bytes of the functions that follow */
     uint32_t ns;                            /* report: mean time of a task */
     uint64_t started;                       /* report: given tasks that do not wait any more */
-    uint64_t pad2;
+    uint32_t cause_pe, cause;               /* tasks: the event of their submission; 0: not recorded */
 } pool_head;
 
 /* A task, followed by its data, padded to 16 bytes. */
@@ -94,6 +94,7 @@ typedef struct pool_def {
     PyObject *blob;                         /* their pickle, bytes, or NULL: not made */
     bool      by_value;                     /* the blob tells their code, not their names */
     bool      stays;                        /* they cannot be sent */
+    uint16_t *kind;                         /* c4_task_kind() of each, or NULL: nobody measures */
     bool      coro[];                       /* may this one suspend? */
 } pool_def;
 
@@ -107,6 +108,7 @@ typedef struct pool_run {
     uint8_t   flags;
     uint32_t  ntasks, ncores;
     uint32_t  batch;                        /* scheduler: tasks to give at once */
+    c4_cause  cause;                        /* of its tasks: their submission */
     uint32_t *member;                       /* scheduler, pinned: tasks out, by worker */
     pool_def *def;                          /* NULL where the tasks only pass through */
     PyObject *blob;                         /* functions for other PEs, or NULL */
@@ -170,6 +172,7 @@ typedef struct py_pool {
     uint16_t  entry;
     PyObject *dump, *load;                  /* functions of pool.py */
     PyObject *drain;                        /* the coroutine that runs tasks */
+    PyObject *kinds;                        /* dict: name -> c4_task_kind(), or NULL */
     PyObject *by_value;                     /* dict: blob -> functions, some used lately */
     pool_func cache[POOL_CACHE];
     pool_run *free_runs;
@@ -213,6 +216,8 @@ pool_seg *pool_seg_new(size_t cap);
 void pool_seg_unref(pool_seg *s);
 pool_def *pool_def_new(py_pool *p, PyObject *funcs);
 void pool_def_unref(pool_def *d);
+/* What the recorder calls tasks of function i: a number, 0: it has none. */
+unsigned pool_def_kind(py_pool *p, pool_def *d, uint32_t i);
 /* The pickle of the functions; new reference. */
 PyObject *pool_def_blob(py_pool *p, pool_def *d);
 
@@ -242,6 +247,8 @@ int pool_run_init(py_pool *p);
 void pool_nest(py_pool *p, pool_run *r, bool waits);
 /* Runs tasks of job j here, as its caller has to wait for them anyway. */
 int pool_run_here(py_pool *p, pool_job *j);
+/* The cause of tasks that came with this head. */
+c4_cause pool_cause(py_pool *p, const pool_head *h);
 /* Sees to it that waiting tasks are run. */
 void pool_kick(py_pool *p);
 /* Drops what waits here of a job -> number of tasks. */

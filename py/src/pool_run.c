@@ -47,6 +47,9 @@ typedef struct task {
     pool_def      *def;
     pool_seg      *seg;
     const uint32_t *ids;                    /* in seg, or NULL */
+    c4_cause       cause;
+    c4_context     outer;                   /* what runs around it, while `measured` */
+    bool           measured;
 } task;
 
 /* ---- Outcomes ----------------------------------------------------------------------- */
@@ -225,6 +228,31 @@ task_failed(py_pool *p, const task *t)
     Py_DECREF(exc);
 }
 
+/* ---- Executions ----------------------------------------------------------------------- */
+
+/* The task is an execution of its own, if anybody measures; its time is not that of
+ * the coroutine which waits for it on the same stack. */
+static void
+execution_begin(py_pool *p, task *t)
+{
+    c4_pe *pe = p->st->pe;
+    unsigned kind;
+
+    t->measured = c4_measured(pe);
+    if (!t->measured)
+        return;
+    kind = pool_def_kind(p, t->def, t->ids ? t->ids[0] : 0);
+    if (c4_context_enter_task(pe, (c4_chare){ p->me, p->coll }, kind, &t->cause, &t->outer))
+        c4_context_enter_task(pe, (c4_chare){ 0, 0 }, kind, &t->cause, &t->outer);
+}
+
+static void
+execution_end(py_pool *p, task *t)
+{
+    if (t->measured)
+        c4_context_leave(p->st->pe, &t->outer);
+}
+
 /* ---- Running one task ------------------------------------------------------------------ */
 
 /* The error of a plain function that wanted to suspend names the function. */
@@ -341,6 +369,7 @@ take(py_pool *p, pool_run *r, task *t)
     t->index = rec->index;
     t->n = rec->n;
     t->ids = r->flags & POOL_FUNCS ? (const uint32_t *)(const void *)(rec + 1) : NULL;
+    t->cause = r->cause;
     p->nwaiting--;
     if (r->in == &p->given) {
         p->nstarted++;
@@ -362,6 +391,7 @@ run_one(py_pool *p, pool_run *r)
     size_t nids = t.ids ? pool_pad(t.n * sizeof(*t.ids)) : 0;
     int n = -1;
 
+    execution_begin(p, &t);
     if (t.n > PY_MAX_FAST_ARGS) {
         heap = PyMem_Malloc((t.n + 1) * sizeof(*heap));
         argv = heap + 1;
@@ -373,6 +403,7 @@ run_one(py_pool *p, pool_run *r)
             pool_seg_unref(t.seg);          /* the task may be long: what it came from goes */
             t.seg = NULL;
         }
+        c4_user_begin(p->st->pe);
         n = call_all(p, &t, argv);
     }
     if (c4_stopping(p->st->pe))
@@ -381,6 +412,7 @@ run_one(py_pool *p, pool_run *r)
         task_failed(p, &t);
     else
         values_are(p, &t, argv, (uint32_t)n);
+    execution_end(p, &t);
     p->ndone++;
     pool_seg_unref(t.seg);
     pool_def_unref(t.def);
@@ -464,26 +496,18 @@ run_all(py_pool *p, py_worker *me)
     return 0;
 }
 
-/* The coroutine; its time is charged to the pool's entry method. */
+/* The coroutine; its time is that of the tasks, and overhead. */
 static PyObject *
 drain(PyObject *capsule, PyObject *unused)
 {
     py_pool *p = PyCapsule_GetPointer(capsule, NULL);
-    c4_context saved;
-    bool in_context;
-    int r;
 
     (void)unused;
     p->scheduled = false;
     p->drainer = p->st->cur;
     if (!p->ndone)
         p->flushed = c4_now(p->st->pe);     /* time was not spent on tasks */
-    in_context = c4_context_enter(p->st->pe, (c4_chare){ p->me, p->coll }, p->entry,
-                                  &saved) == C4_OK;     /* not if main has only begun */
-    r = run_all(p, p->st->cur);
-    if (in_context)
-        c4_context_leave(p->st->pe, &saved);
-    return r ? NULL : Py_NewRef(Py_None);
+    return run_all(p, p->st->cur) ? NULL : Py_NewRef(Py_None);
 }
 
 void
@@ -493,7 +517,7 @@ pool_kick(py_pool *p)
         return;
     if (!next_run(p)) {
         nothing_waits(p);
-    } else if (py_co_start(p->st, p->drain, p->st->empty_tuple, false) == 0) {
+    } else if (py_co_start(p->st, p->drain, p->st->empty_tuple, PY_CO_BARE) == 0) {
         p->scheduled = true;
         c4_yield_step(p->st->pe);
     }
@@ -534,7 +558,8 @@ give_away(py_pool *p, pool_run *r, uint32_t n)
     nblob = (size_t)PyBytes_GET_SIZE(blob);
     nbytes = pool_run_measure(r, &n, SIZE_MAX);
     pool_head h = { .kind = POOL_SUBMIT, .flags = r->flags & (uint8_t)~POOL_KEEP, .home = r->home,
-                    .key = r->key, .ntasks = n, .ndef = (uint32_t)nblob };
+                    .key = r->key, .ntasks = n, .ndef = (uint32_t)nblob, .cause_pe = r->cause.pe,
+                    .cause = r->cause.trace };
     struct iovec iov[] = {
         { &h, sizeof(h) }, { PyBytes_AS_STRING(blob), nblob },
         { (void *)(uintptr_t)zeros, pool_pad(nblob) - nblob }, { r->seg->data + r->pos, nbytes }
@@ -704,6 +729,13 @@ all_failed(py_pool *p, const pool_head *h, const pool_rec *first)
     pool_kick(p);
 }
 
+c4_cause
+pool_cause(py_pool *p, const pool_head *h)
+{
+    return (c4_cause){ .pe = h->cause_pe, .trace = h->cause,
+                       .arrived = c4_cause_now(p->st->pe).arrived };
+}
+
 void
 pool_on_tasks(py_pool *p, const pool_head *h, const unsigned char *data, size_t len)
 {
@@ -723,6 +755,7 @@ pool_on_tasks(py_pool *p, const pool_head *h, const unsigned char *data, size_t 
     r->home = h->home;
     r->key = h->key;
     r->ntasks = h->ntasks;
+    r->cause = pool_cause(p, h);
     if (functions_of(p, r, h, data)) {
         pool_run_free(p, r);
         all_failed(p, h, (const pool_rec *)(const void *)(data + ndef));

@@ -70,7 +70,8 @@ give(py_pool *p, uint32_t w, pool_run *r, uint32_t n)
     size_t nbytes = pool_run_measure(r, &n, MESSAGE_MAX);
     size_t ndef = knows_functions(p, r, w) ? 0 : (size_t)PyBytes_GET_SIZE(r->blob);
     pool_head h = { .kind = POOL_TASKS, .flags = r->flags, .home = r->home, .key = r->key,
-                    .ntasks = n, .ndef = (uint32_t)ndef };
+                    .ntasks = n, .ndef = (uint32_t)ndef, .cause_pe = r->cause.pe,
+                    .cause = r->cause.trace };
     struct iovec iov[] = {
         { &h, sizeof(h) }, { PyBytes_AS_STRING(r->blob), ndef },
         { (void *)(uintptr_t)zeros, pool_pad(ndef) - ndef }, { r->seg->data + r->pos, nbytes }
@@ -232,6 +233,7 @@ pool_on_submit(py_pool *p, uint32_t src, const pool_head *h, const unsigned char
     r->key = h->key;
     r->ntasks = h->ntasks;
     r->ncores = h->ncores;
+    r->cause = pool_cause(p, h);
     r->blob = PyBytes_FromStringAndSize((const char *)data, h->ndef);
     r->seg = pool_seg_new(len - ndef);
     if (!r->blob || !r->seg || ((h->flags & POOL_PINNED) && relay_for(p, r, h))) {

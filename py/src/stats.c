@@ -109,10 +109,11 @@ kind_name(const py_class *cls)
 static PyObject *
 row(py_state *st, const c4_stats_row *r)
 {
-    const c4_type *type = r->is_main ? NULL : c4_prof_type(st->pe, r->type_no);
+    const c4_type *type = r->is_main || r->is_task ? NULL : c4_prof_type(st->pe, r->type_no);
     const py_class *cls = type && type->binding == &py_binding ? (const py_class *)type : NULL;
 
-    return Py_BuildValue("(OssKddd)", cls ? cls->cls : Py_None, cls ? kind_name(cls) : "",
+    return Py_BuildValue("(OssKddd)", cls ? cls->cls : Py_None,
+                         cls ? kind_name(cls) : r->is_task ? "Task" : "",
                          cls ? entry_name(cls, r->entry) : "",
                          (unsigned long long)r->calls, (double)r->em_ns * 1e-9,
                          (double)r->send_ns * 1e-9, (double)r->recv_ns * 1e-9);

@@ -8,7 +8,7 @@
  * Messages with a tag are found by one look-up, however many wait.
  *
  * Of all messages that may go on the one that came first does.  A message is a
- * tuple (order of arrival, arguments, whom to answer).  All of it migrates with
+ * tuple (order of arrival, arguments, py_stored).  All of it migrates with
  * the chare.
  */
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "c4py.h"
 
 enum { BY_TAG, BY_STATE, BY_ARGUMENTS };    /* kinds of conditions */
-enum { ORDER, ARGS, DONE };                 /* parts of a message */
+enum { ORDER, ARGS, STORED };               /* parts of a message */
 
 /* ---- Conditions ------------------------------------------------------------------- */
 
@@ -169,7 +169,7 @@ container(PyObject *dict, PyObject *key, PyObject *made)
 }
 
 static int
-store(py_state *st, py_method *m, py_chare *obj, const c4_done *done, PyObject *args)
+store(py_state *st, py_method *m, py_chare *obj, const py_stored *stored, PyObject *args)
 {
     PyObject *key = PyLong_FromLong(m->entry), *message, *c;
     int r = -1;
@@ -177,7 +177,7 @@ store(py_state *st, py_method *m, py_chare *obj, const c4_done *done, PyObject *
     if (!obj->waiting)
         obj->waiting = PyDict_New();
     message = Py_BuildValue("(KOy#)", (unsigned long long)++obj->nstored, args,
-                            (const char *)done, (Py_ssize_t)sizeof(*done));
+                            (const char *)stored, (Py_ssize_t)sizeof(*stored));
     if (!obj->waiting || !message || !key)
         ;
     else if (m->when_kind == BY_STATE)
@@ -197,15 +197,21 @@ py_when_admit(py_state *st, py_method *m, py_chare *obj, c4_call *call, PyObject
               Py_ssize_t n)
 {
     PyObject *args = whole_arguments(m, argv, n);
+    py_stored stored;
     int yes;
 
     if (!args)
         return PyErr_Occurred() ? -1 : 1;
     yes = condition_holds(m, obj, args);
-    if (yes == 0 && store(st, m, obj, &call->done, args)) {
+    if (yes == 0) {
+        memset(&stored, 0, sizeof(stored));     /* all bytes of it travel */
+        stored.done = call->done;
+        stored.cause = c4_cause_now(st->pe);
+        call->deferred = call->stored = true;
+    }
+    if (yes == 0 && store(st, m, obj, &stored, args)) {
         yes = -1;
     } else if (yes == 0) {
-        call->deferred = true;
         if (call->done.want)                /* its caller must find the element here */
             c4_hold(st->pe, obj->who);
     }
@@ -425,10 +431,10 @@ py_flush_waiting(py_state *st, py_chare *obj)
     obj->flushing = true;
     Py_INCREF(obj);
     while ((message = next_message(obj, &m, &error)) != NULL) {
-        c4_done done;
+        py_stored stored;
 
-        memcpy(&done, PyBytes_AS_STRING(PyTuple_GET_ITEM(message, DONE)), sizeof(done));
-        py_run_stored(st, m, obj, PyTuple_GET_ITEM(message, ARGS), &done);
+        memcpy(&stored, PyBytes_AS_STRING(PyTuple_GET_ITEM(message, STORED)), sizeof(stored));
+        py_run_stored(st, m, obj, PyTuple_GET_ITEM(message, ARGS), &stored);
         Py_DECREF(message);
     }
     obj->flushing = false;

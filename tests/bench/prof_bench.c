@@ -56,13 +56,13 @@ run(const c4i_clock *clock, const c4i_recorder *r, bool send)
         c4i_wire w = { .trace = (uint32_t)i };
 
         if (send) {
-            c4i_sent s = { &w, 1, 16, begin };
+            c4i_sent s = { .w = &w, .dst = 1, .nbytes = 16, .when = begin };
 
             r->sent(r->ctx, &s);
         }
         c4i_exec x = { .type = &type, .entry = i & 1, .coll = 1, .elem = (uint64_t)i,
-                       .arrived = begin, .begin = begin, .end = c4i_ticks(clock),
-                       .cause = 1, .nbytes = 8 };
+                       .begin = begin, .end = c4i_ticks(clock), .cpu_ns = -1,
+                       .cause = { .trace = 1, .nbytes = 8, .taken = begin, .arrived = begin } };
 
         if (r)
             r->exec(r->ctx, &x);

@@ -24,7 +24,7 @@ enum { NPES = 3, NCOLLS = 5, HEAD = 12, STEPS = 3000, MAXLEN = 2048, MAXALLOC = 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 void __wrap_c4_abort(c4_pe *pe, const char *fmt, ...) __attribute__((noreturn));
-const char *__asan_default_options(void);
+const char *__asan_default_options(void) __attribute__((visibility("default")));
 
 void __wrap_c4i_no_memory(size_t n) __attribute__((noreturn));
 void *__wrap_c4i_alloc(size_t n);

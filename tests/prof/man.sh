@@ -10,7 +10,7 @@ verbs=$("$c4prof" --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 [ -n "$verbs" ] || { echo "no verbs found: the check is blind"; exit 1; }
 for verb in $verbs; do
     grep -q "^\.B c4prof $verb" "$page" || { echo "verb $verb is not in the page"; bad=1; }
-    for option in $("$c4prof" "$verb" --help | grep -o -- '--[a-z]*' | sort -u); do
+    for option in $("$c4prof" "$verb" --help | grep -o -- '--[a-z-]*' | sort -u); do
         case $option in --usage|--version|--help) continue ;; esac
         grep -q -- "$option" "$page" || { echo "$verb $option is not in the page"; bad=1; }
     done

@@ -19,7 +19,7 @@ def schema():
     db = sqlite3.connect(":memory:")
     db.executescript(read("prof", "schema.sql"))
     names = db.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
-    return {n: {c[1] for c in db.execute(f"PRAGMA table_info({n})")} for (n,) in names}
+    return {n: {c[1] for c in db.execute(f"PRAGMA table_xinfo({n})")} for (n,) in names}
 
 
 def documented(text):

@@ -131,6 +131,23 @@ def test_level_summary(tmp_path):
     assert len(json.loads(out)["lb_steps"]) == len(steps)
 
 
+@pytest.mark.parametrize("pes", [1, 2])
+@pytest.mark.parametrize("program", ["prog.py", STENCIL])
+def test_a_path_is_bytes(tmp_path, program, pes):
+    """A name that is no UTF-8, with a control sequence: recorded into, and not obeyed."""
+    (tmp_path / "prog.py").write_text(PROGRAM)
+    name = b"\xff\x1b[31m.db"
+    r = subprocess.run([b"charmrun", b"+p%d" % pes, program, b"+trace", name], cwd=tmp_path,
+                       timeout=120, capture_output=True)
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert b"\x1b" not in r.stdout + r.stderr and b"\\x1b[31m.db" in r.stderr
+    assert name in os.listdir(os.fsencode(tmp_path))
+    r = subprocess.run([b"c4prof", b"report", name], cwd=tmp_path, capture_output=True)
+    assert r.returncode == 0 and b"\x1b" not in r.stdout and r.stdout.decode(), r.stdout
+    r = subprocess.run([b"c4prof", b"report", b"-F", b"json", name], cwd=tmp_path, capture_output=True)
+    assert json.loads(r.stdout.decode())["run"]["npes"] == pes
+
+
 def test_bad_values(tmp_path):
     for flags, words in ((["+traceLevel", "some"], "summary or full"),
                          (["+traceLimit", "much"], "a size like"),
@@ -150,6 +167,22 @@ def test_unknown_counter_is_null(tmp_path):
     assert rows[0] == ("NO_SUCH_EVENT", None, 0)
     if rows[1][1] == "c1":
         assert query(db, "SELECT min(c1) >= 0, count(c2) FROM execution") == [(1, 0)]
+
+
+@pytest.mark.parametrize("given, words, counted", [
+    ("perf::A,perf::B,perf::C,perf::D,perf::E,perf::F,perf::G", "perf::G is left out, 6 counters", 6),
+    ("perf::A,perf::B,perf::A", "perf::A is named twice", 2),
+    ("", "names no counter", 0),
+    (",", "names no counter", 0)])
+def test_list_of_counters(tmp_path, given, words, counted):
+    """What cannot be counted of the list is named, once, and the job goes on."""
+    r = run(tmp_path, "charmrun", "+p2", STENCIL, "+trace", "run.db", "+papi", given)
+    assert r.returncode == 0 and r.stderr.count(words) == 1, r.stderr
+    names = query(tmp_path / "run.db", "SELECT name FROM counter ORDER BY id")
+    assert [n for (n,) in names] == [f"perf::{c}" for c in "ABCDEF"[:counted]]
+    assert words in run(tmp_path, "c4prof", "report", "run.db").stdout
+    r = run(tmp_path, "charmrun", "+p2", STENCIL, "+papi", given)
+    assert r.returncode == 0 and r.stderr.count(words) == 1, r.stderr
 
 
 def test_folder_that_cannot_be_written(tmp_path):
@@ -237,7 +270,7 @@ def test_killed_launcher_and_recovery(tmp_path, endless):
     p, pid = endless
     assert "job is running" in run(tmp_path, "c4prof", "report", "run.db").stderr
     r = run(tmp_path, "c4prof", "recover", "run.db.spool.d")
-    assert r.returncode == 1 and "still running" in r.stderr, r.stderr
+    assert r.returncode == 2 and "still running" in r.stderr, r.stderr
     p.kill()
     p.wait()
     for _ in range(200):                    # the PEs die with it

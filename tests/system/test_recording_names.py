@@ -103,7 +103,7 @@ def test_of_one_a_pe_is_killed(tmp_path):
 
 def wait_for_spools(folder):
     end = time.monotonic() + GUARD_S
-    while not os.path.isdir(folder) or len(os.listdir(folder)) < 4:
+    while not os.path.isdir(folder) or sum(f.stat().st_size > 0 for f in folder.glob("pe-*")) < 4:
         assert time.monotonic() < end
         time.sleep(0.001)
 
@@ -151,7 +151,7 @@ def test_two_recover_at_the_same_time(tmp_path):
         rs = [subprocess.Popen([C4PROF, "recover", "copy.db.spool.d"], cwd=tmp_path, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
         errs = [r.communicate(timeout=GUARD_S)[1] for r in rs]
-        assert sorted(r.returncode for r in rs) == [0, 1], errs
+        assert sorted(r.returncode for r in rs) == [0, 2], errs
         assert {f for f in os.listdir(tmp_path) if not f.startswith("meet-")} == {
             "copy.db", "run.db.spool.d"}
         assert pids_in(tmp_path / "copy.db") == want

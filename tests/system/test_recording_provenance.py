@@ -126,7 +126,8 @@ def test_note(script):
     note = "with äöü, 'quotes' and\ttabs"
     f = record(script, "charmrun", "+p2", "prog.py", "+traceNote", "first", "+traceNote", note)
     assert f["note"] == note
-    assert f"note: {note}" in run(script, "c4prof", "report", "run.db").stdout
+    plain = note.replace("\t", "\\x09")
+    assert f"note: {plain}" in run(script, "c4prof", "report", "run.db").stdout
     out = json.loads(run(script, "c4prof", "report", "-F", "json", "run.db").stdout)
     assert out["run"]["note"] == note and out["run"]["python"] == platform.python_version()
     assert record(script, "charmrun", "+p2", "prog.py")["note"] is None

@@ -638,8 +638,8 @@ deferred(void)
     CHECK(c4_bcastv(other, a, E_LATE, NULL, 0, future(s), 0) == C4_OK, "broadcast");
     c4i_sim_run(s, JOB_STEPS);
     CHECK(seen.ndone == 3 && seen.futures == 0, "%u calls", seen.ndone);
-    CHECK(c4_context_enter(pe, c4_elem(a, 1), 0, &saved) == C4_EREMOTE, "not here");
-    CHECK(c4_context_enter(pe, who, 0, &saved) == C4_OK, "enter");
+    CHECK(c4_context_enter(pe, c4_elem(a, 1), 0, NULL, &saved) == C4_EREMOTE, "not here");
+    CHECK(c4_context_enter(pe, who, 0, NULL, &saved) == C4_OK, "enter");
     CHECK(c4_self(pe).idx == 0 && c4_self(pe).coll == a, "self");
     CHECK(c4_migrate(pe, 1) == C4_OK, "migrate");
     c4_context_leave(pe, &saved);

@@ -243,15 +243,21 @@ do_exec(struct run *r, char **w, int n)
     }
     x.begin = ticks(r, w[3]);
     x.end = ticks(r, w[4]);
-    x.arrived = r->t.clock.zero + option(w, n, "arrived", x.begin - r->t.clock.zero);
-    x.nbytes = option(w, n, "bytes", 0);
+    x.cause.taken = r->t.clock.zero + option(w, n, "taken", x.begin - r->t.clock.zero);
+    x.cause.arrived = r->t.clock.zero + option(w, n, "arrived", x.cause.taken - r->t.clock.zero);
+    x.cause.nbytes = option(w, n, "bytes", 0);
     x.send = option(w, n, "send", 0);
-    x.local = flag(w, n, "local");
+    x.lost = option(w, n, "lost", 0);
+    x.stopped = option(w, n, "stopped", 0);
+    x.cpu_ns = (int64_t)option(w, n, "cpu", UINT64_MAX);
+    x.task = (uint16_t)option(w, n, "task", 0);
+    x.cause.local = flag(w, n, "local");
     x.resumed = flag(w, n, "resumed");
+    x.woken = flag(w, n, "woken");
     x.suspended = flag(w, n, "suspended");
     for (int i = 0; i + 1 < n; i++)
         if (strcmp(w[i], "cause") == 0)
-            EXPECT(r, sscanf(w[i + 1], "%u/%u", &x.cause_pe, &x.cause) == 2, "cause is PE/NO");
+            EXPECT(r, sscanf(w[i + 1], "%u/%u", &x.cause.pe, &x.cause.trace) == 2, "cause is PE/NO");
     r->t.rec.exec(r->t.rec.ctx, &x);
 }
 
@@ -259,22 +265,28 @@ static void
 do_sent(struct run *r, char **w, int n)
 {
 #define KIND_NAME(id, name, counted) name,
-    static const char *const kinds[] = { C4I_KIND_LIST(KIND_NAME) };
+#define EVENT_NAME(id, name) name,
+    static const char *const kinds[] = { C4I_KIND_LIST(KIND_NAME) C4I_EVENT_LIST(EVENT_NAME) };
+#undef EVENT_NAME
 #undef KIND_NAME
     c4_chare who = chare(r, w[3]);
     c4i_wire wire = { .coll = who.coll, .elem = who.idx };
     c4i_sent s = { .w = &wire };
     int type_no, k = 0;
 
-    while (k < C4I_NKINDS && strcmp(kinds[k], w[1]) != 0)
+    while (k < C4I_NRECORDED && strcmp(kinds[k], w[1]) != 0)
         k++;
-    EXPECT(r, k < C4I_NKINDS, "no kind '%s'", w[1]);
-    wire.kind = (uint8_t)k;
+    EXPECT(r, k < C4I_NRECORDED, "no kind '%s'", w[1]);
+    wire.kind = k < C4I_NKINDS ? (uint8_t)k : C4I_POST;
+    s.kind = (uint8_t)k;
     wire.entry = entry(r, w[2], &type_no);
     wire.trace = (uint32_t)option(w, n, "no", 0);
     s.dst = (uint32_t)option(w, n, "to", 0);
     s.nbytes = option(w, n, "bytes", 0);
     s.when = r->t.clock.zero + option(w, n, "at", 0);
+    for (int i = 0; i + 1 < n; i++)
+        if (strcmp(w[i], "cause") == 0)
+            EXPECT(r, sscanf(w[i + 1], "%u/%u", &s.cause_pe, &s.cause) == 2, "cause is PE/NO");
     r->t.rec.sent(r->t.rec.ctx, &s);
 }
 

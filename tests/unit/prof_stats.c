@@ -10,11 +10,16 @@ static void
 run(struct prof_test *t, const c4_type *of, uint16_t entry, uint64_t ns, uint32_t cause_pe)
 {
     uint64_t zero = t->clock.zero;
-    c4i_exec x = { .type = of, .entry = entry, .arrived = zero, .begin = zero + 10,
-                   .end = zero + 10 + ns, .send = ns / 2, .cause_pe = cause_pe, .cause = 1,
-                   .nbytes = ns };
+    c4i_exec x = { .type = of, .entry = entry, .begin = zero + 10, .end = zero + 10 + ns,
+                   .send = ns / 2, .cpu_ns = -1,
+                   .cause = { .pe = cause_pe, .trace = 1, .nbytes = ns, .taken = zero,
+                              .arrived = zero } };
+    c4i_wire w = { .kind = C4I_CALL };
 
+    t->clock.zero += 10 + ns;               /* the next one begins later */
     t->rec.exec(t->rec.ctx, &x);
+    if (cause_pe != t->pe)
+        t->rec.received(t->rec.ctx, &w, ns);
 }
 
 static c4_stats *

@@ -23,6 +23,7 @@ struct prof_test {
     c4i_clock    clock;
     c4i_recorder rec;
     c4i_prof    *prof;
+    uint32_t     pe;
 };
 
 static inline void
@@ -48,6 +49,7 @@ prof_test_open(struct prof_test *t, uint32_t pe, uint32_t npes, enum c4i_level l
     c4i_prof_config c = { .pe = pe, .npes = npes, .level = level, .dir = t->spools,
                           .limit = limit, .clock = &t->clock };
 
+    t->pe = pe;
     t->prof = c4i_prof_new(&c);
     CHECK(t->prof);
     t->rec = c4i_prof_recorder(t->prof);
