@@ -85,7 +85,7 @@ attach_all(c4_pe *pe, int *argc, char **argv)
     if (!err)
         err = number_flag(pe, "++idle-timeout", 1e9, &pe->idle_limit);
     if (!err)
-        err = c4i_prof_attach(pe);
+        err = c4i_prof_attach(pe, *argc > 0 ? argv[0] : NULL, pe->host != NULL);
     if (!err)
         err = c4i_lb_attach(pe);
     return err;

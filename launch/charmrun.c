@@ -12,7 +12,7 @@
 static int
 run_recorded(const c4i_command *c)
 {
-    c4i_trace trace = { .dir = "" };
+    c4i_trace trace = { .lock = -1 };
     c4i_run_info run = { .npes = c->npes };
     c4i_job job;
     int status;

@@ -2,15 +2,13 @@
  * attach.c - gives a PE its recorder as the command line asks.
  */
 #define _GNU_SOURCE 1
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "prof/plain.h"
+#include "prof/provenance.h"
 #include "prof/recorder.h"
 #include "prof/store.h"
 #include "prof/trace.h"
@@ -19,78 +17,13 @@
 enum { DEFAULT_LIMIT_MB = 1024 };           /* of all PEs together */
 enum { LOG_WARNING = 1 };                   /* for c4i_recorder.log */
 
-/* ---- What the run was: for the tables run and pe ------------------------------ */
-
-static void
-info_argv(c4i_prof *p)
-{
-    char buf[16384];
-    ssize_t n;
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    n = read(fd, buf, sizeof(buf) - 1);
-    close(fd);
-    if (n <= 0)
-        return;
-    buf[n] = 0;
-    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(buf + i) + 1)
-        c4i_prof_info(p, "argv", buf + i);
-}
-
-static void
-info_environment(c4i_prof *p)
-{
-    static const char *const names[] = {
-        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "PYTHONHASHSEED",
-        "MALLOC_ARENA_MAX", "LD_PRELOAD", "VIRTUAL_ENV", "CONDA_PREFIX", "SLURM_JOB_ID"
-    };
-    char key[64];
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = getenv(names[i]);
-
-        snprintf(key, sizeof(key), "env.%s", names[i]);
-        if (value)
-            c4i_prof_info(p, key, value);
-    }
-}
-
-static void
-info_flags(c4i_prof *p, const c4i_flags *f)
-{
-    char key[64];
-
-    for (size_t i = 0; i < f->ngiven; i++) {
-        snprintf(key, sizeof(key), "flag.%s", f->given[i].flag->name);
-        c4i_prof_info(p, key, f->given[i].value ? f->given[i].value : "");
-    }
-}
-
-static void
-info_run(c4i_prof *p, c4_pe *pe)
-{
-    const c4i_flags *f = c4i_pe_flags(pe);
-    char cwd[4096];
-
-    info_argv(p);
-    info_environment(p);
-    info_flags(p, f);
-    c4i_prof_info(p, "transport", c4i_pe_transport_name(pe));
-    c4i_prof_info(p, "oversubscribed", c4i_pe_oversubscribed(pe) ? "1" : "0");
-    c4i_prof_info(p, "balancer", c4i_flags_get(f, "+balancer"));
-    if (getcwd(cwd, sizeof(cwd)))
-        c4i_prof_info(p, "directory", cwd);
-}
-
 /* ---- Where it goes ------------------------------------------------------------- */
 
 /* A job of one PE is its own launcher. */
 static void
 finish_alone(void *arg, int status)
 {
-    const c4i_trace *t = arg;
+    c4i_trace *t = arg;
     c4i_run_info run = { .exit_status = status };
 
     c4i_trace_end(t, &run, true);
@@ -100,11 +33,12 @@ finish_alone(void *arg, int status)
 static const char *
 find_dir(c4_pe *pe, const char *file, c4i_trace *t, bool *alone)
 {
-    const char *dir = getenv(C4I_TRACE_DIR_ENV);
+    const char *dir = getenv(C4I_TRACE_DIR_ENV), *told = getenv(C4I_TRACE_FILE_ENV);
     bool overwrite = c4i_flags_has(c4i_pe_flags(pe), "+traceOverwrite");
 
     if (dir) {
         snprintf(t->dir, sizeof(t->dir), "%s", dir);
+        snprintf(t->file, sizeof(t->file), "%s", told ? told : "");
     } else if (c4_npes(pe) == 1) {
         *alone = c4i_trace_begin(file, overwrite, t) == C4_OK;
     } else if (c4_mype(pe) == 0) {
@@ -221,7 +155,7 @@ read_counters(c4_pe *pe, struct counters *c)
 
 /* text: for the report, from PE 0; "": nothing. */
 static c4_err
-attach(c4_pe *pe, c4i_prof_config *c, const char *text)
+attach(c4_pe *pe, c4i_prof_config *c, const char *program, bool script, const char *text)
 {
     c4i_recorder r;
     c4i_prof *p;
@@ -232,8 +166,8 @@ attach(c4_pe *pe, c4i_prof_config *c, const char *text)
     if (!(p = c4i_prof_new(c)))
         return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
     r = c4i_prof_recorder(p);
-    if (c->pe == 0)
-        info_run(p, pe);
+    if (c->level != C4I_LEVEL_NONE)
+        c4i_provenance(p, pe, program, script, c->dir);
     if (c->pe == 0 && *text)
         r.log(r.ctx, LOG_WARNING, text);
     c4i_set_recorder(pe, &r);
@@ -241,7 +175,7 @@ attach(c4_pe *pe, c4i_prof_config *c, const char *text)
 }
 
 c4_err
-c4i_prof_attach(c4_pe *pe)
+c4i_prof_attach(c4_pe *pe, const char *program, bool script)
 {
     const c4i_flags *f = c4i_pe_flags(pe);
     const char *file = c4i_flags_get(f, "+trace");
@@ -263,11 +197,12 @@ c4i_prof_attach(c4_pe *pe)
         return c4_fail(pe, C4_ENOMEM, "no memory for the recorder");
     if (!file || !(c.dir = find_dir(pe, file, t, &alone)))
         c.level = C4I_LEVEL_NONE;
+    c.file = t->file[0] ? t->file : NULL;
     if (alone) {
         c.finish = finish_alone;
         c.finish_arg = t;
     }
-    e = attach(pe, &c, counters.note);
+    e = attach(pe, &c, program, script, counters.note);
     if (!alone)
         free(t);
     return e;
@@ -278,5 +213,5 @@ c4_prof_start(c4_pe *pe)
 {
     c4i_prof_config c = { .level = C4I_LEVEL_NONE };
 
-    return c4_prof_on(pe) ? C4_OK : attach(pe, &c, "");
+    return c4_prof_on(pe) ? C4_OK : attach(pe, &c, NULL, false, "");
 }

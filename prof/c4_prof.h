@@ -63,6 +63,12 @@ typedef struct c4_stats {
  * A no-op where they are kept already (+trace). */
 C4_API c4_err c4_prof_start(c4_pe *pe);
 C4_API bool c4_prof_on(const c4_pe *pe);
+/* The database that the job is recorded into, absolute; NULL: none. */
+C4_API const char *c4_prof_trace(const c4_pe *pe);
+/* A fact about the run, where it is recorded: versions "python" and "numpy",
+ * "main_file" and "main_line" of the main function.  On PE 0; the first of a
+ * key counts. */
+C4_API void c4_prof_fact(c4_pe *pe, const char *key, const char *value);
 /* A snapshot of this PE, for free(); C4_ESTATE where nothing is kept. */
 C4_API c4_err c4_prof_stats(const c4_pe *pe, c4_stats **out);
 /* The type with this number, NULL if it has not been seen here. */

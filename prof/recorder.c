@@ -79,6 +79,7 @@ struct c4i_prof {
     uint64_t         last_begin;            /* of an execution */
     uint32_t         nsent;                 /* since the last execution ended */
     uint64_t         sent_bytes;
+    char            *file;                  /* the database to be, or NULL */
     c4i_papi        *papi;
     uint64_t         counted, count_gap;    /* ticks: when start[] was read; COUNT_GAP_NS */
     bool             counts;                /* start[] has values */
@@ -124,17 +125,39 @@ grow(void *array, uint32_t *n, uint32_t want, size_t size)
     return true;
 }
 
-/* The type's name and its entries', once. */
+/* The type's file is not repeated. */
+static c4_err
+add_named(c4_buf *b, const char *name, const c4_place *at, const char *file)
+{
+    char text[4096] = "";
+    c4_err e = c4_buf_add(b, name, strlen(name) + 1);
+    int n = 0;
+
+    if (at && at->file)
+        n = snprintf(text, sizeof(text), "%s:%d", file && !strcmp(at->file, file) ? "" : at->file,
+                     at->line);
+    if (n < 0 || (size_t)n >= sizeof(text))
+        text[0] = 0;
+    return e ? e : c4_buf_add(b, text, strlen(text) + 1);
+}
+
+/* The type's name and its entries', and where they are written, once. */
 static void
 write_type(c4i_prof *p, uint16_t type_no, const c4_type *t)
 {
+    static const c4_places unknown = { .entries = NULL };
+    const c4_places *at = t->places ? t->places : &unknown;
+    const c4_place *special[] = { &at->create, &at->migrated, &at->resume };
     c4_buf b = { 0 };
     c4_err e = c4_buf_add(&b, &type_no, sizeof(type_no));
 
     if (!e)
-        e = c4_buf_add(&b, t->name, strlen(t->name) + 1);
-    for (const c4_entry *k = t->entries; !e && k && k->name; k++)
-        e = c4_buf_add(&b, k->name, strlen(k->name) + 1);
+        e = add_named(&b, t->name, &at->type, NULL);
+    for (int i = 0; i < 3 && !e; i++)
+        e = add_named(&b, "", special[i], at->type.file);
+    for (size_t i = 0; !e && t->entries && t->entries[i].name; i++)
+        e = add_named(&b, t->entries[i].name, at->entries ? &at->entries[i] : NULL,
+                      at->type.file);
     if (!e && p->to_spool)
         c4i_spool_blob(&p->spool, C4I_BLOB_TYPE, b.data, b.len);
     c4_buf_release(&b);
@@ -719,6 +742,7 @@ prof_release(void *ctx)
     c4i_spool_close(&p->spool);
     c4i_spool_close(&p->stats_file);
     c4i_papi_free(p->papi);
+    free(p->file);
     free(p->finish_arg);
     free(p);
 }
@@ -846,6 +870,7 @@ c4i_prof_new(const c4i_prof_config *c)
     if (c->level != C4I_LEVEL_NONE && open_spools(p, c)) {
         p->to_spool = true;
         p->detail = c->level == C4I_LEVEL_FULL;
+        p->file = c->file ? strdup(c->file) : NULL;
         p->totals = (c4i_totals *)(void *)(p->stats_file.base + C4I_STATS_TOTALS);
     }
     p->totals->sent.min = p->totals->incoming.min = p->totals->received.min = UINT64_MAX;
@@ -883,6 +908,12 @@ bool
 c4i_prof_owns(const c4i_recorder *r)
 {
     return r && r->exec == prof_exec;
+}
+
+const char *
+c4i_prof_file(const c4i_prof *p)
+{
+    return p->file;
 }
 
 const c4_type *

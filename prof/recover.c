@@ -2,6 +2,7 @@
  * recover.c - c4prof recover DIR: a database from the spools of a killed job.
  */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,24 +108,39 @@ say_damage(const char *file)
 }
 
 static int
+say_exists(const struct args *a)
+{
+    c4i_say("c4prof", "%s exists: name another file with -o, or replace it with --force", a->file);
+    return C4I_EXIT_CANNOT;
+}
+
+static int
 run(int argc, char **argv)
 {
     struct args a = { .keep = false };
     c4i_run_info info = { .killed = true };
+    int lock;
     char err[C4I_TRACE_PATH + 400] = "", shown[SHOWN];
     c4i_store_result r;
+    c4_err e;
 
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     if (!name_file(&a)) {
         c4i_say("c4prof", "say with -o FILE what to write");
         return C4I_EXIT_CANNOT;
     }
-    if (!a.force && access(a.file, F_OK) == 0) {
-        c4i_say("c4prof", "%s exists: name another file with -o, or replace it with --force",
-                a.file);
+    info.replace = a.force;
+    if (!a.force && access(a.file, F_OK) == 0)
+        return say_exists(&a);
+    lock = c4i_trace_lock(a.dir);           /* held until the end */
+    if (lock < 0 && errno == EWOULDBLOCK) {
+        c4i_say("c4prof", "%s: its job is still running, or is being recovered", a.dir);
         return C4I_EXIT_CANNOT;
     }
-    if (c4i_store_write(a.dir, a.file, &info, a.keep, &r, err, sizeof(err))) {
+    e = c4i_store_write(a.dir, a.file, &info, a.keep, &r, err, sizeof(err));
+    if (e == C4_EEXIST)
+        return say_exists(&a);
+    if (e) {
         c4i_say("c4prof", "%s", err);
         return C4I_EXIT_CANNOT;
     }

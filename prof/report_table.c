@@ -80,6 +80,37 @@ print_run(sqlite3 *db, const char *path)
     sqlite3_finalize(q);
 }
 
+static bool
+has(sqlite3_stmt *q, int col)
+{
+    return sqlite3_column_bytes(q, col) > 0;
+}
+
+/* What was run, and why; nothing where nothing is known. */
+static void
+print_origin(sqlite3 *db)
+{
+    sqlite3_stmt *q = c4i_db_query(db,
+        "SELECT program, substr(git_revision, 1, 12), git_dirty, python, numpy, note FROM run");
+    char name[LONG_TEXT];
+    bool row = c4i_db_row(q);
+
+    if (row && has(q, 0)) {
+        printf("program %s", c4i_show_text(name, sizeof(name), q, 0, ""));
+        if (has(q, 1))
+            printf(" at revision %s%s", TEXT(q, 1, ""),
+                   sqlite3_column_int(q, 2) ? " with changes" : "");
+        if (has(q, 3))
+            printf(", Python %s", TEXT(q, 3, ""));
+        if (has(q, 4))
+            printf(", NumPy %s", TEXT(q, 4, ""));
+        printf("\n");
+    }
+    if (row && has(q, 5))
+        printf("note: %s\n", c4i_show_text(name, sizeof(name), q, 5, ""));
+    sqlite3_finalize(q);
+}
+
 /* ---- PEs ------------------------------------------------------------------------- */
 
 static void
@@ -338,6 +369,7 @@ c4i_report_table(sqlite3 *db, const char *path)
     bool first = true;
 
     print_run(db, path);
+    print_origin(db);
     print_pes(db);
     print_entries(db);
     print_messages(db);

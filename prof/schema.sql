@@ -9,7 +9,7 @@ CREATE TABLE run (
     id              INTEGER PRIMARY KEY,
     start_unix_ns   INTEGER,              -- when the job began, since 1970
     start           TEXT,                 -- the same as text, UTC
-    program         TEXT,
+    program         TEXT,                 -- file of the script or executable
     argv            TEXT,                 -- JSON array
     directory       TEXT,
     version         TEXT,                 -- of c4
@@ -24,7 +24,16 @@ CREATE TABLE run (
     oversubscribed  INTEGER,              -- 1: more PEs than cores
     dropped         INTEGER NOT NULL,     -- records that found no room
     end_ns          INTEGER NOT NULL,     -- the last event
-    bin_ns          INTEGER               -- width of the bins in table bin
+    bin_ns          INTEGER,              -- width of the bins in table bin
+    note            TEXT,                 -- as given to +traceNote
+    python          TEXT,                 -- version; NULL: no Python program
+    numpy           TEXT,                 -- version; NULL: not imported
+    compiler        TEXT,                 -- of c4
+    kernel          TEXT,
+    cpu_model       TEXT,
+    cores           INTEGER,              -- of the host
+    git_revision    TEXT,                 -- of the program, when the job began
+    git_dirty       INTEGER               -- 1: something was changed since that revision
 );
 
 CREATE TABLE pe (
@@ -64,7 +73,8 @@ CREATE TABLE pe (
     dropped         INTEGER NOT NULL,
     covered_until   INTEGER,              -- executions and messages are whole from begin to here; NULL: to end
     status          INTEGER,              -- as the PE saw it; NULL: it was killed
-    complete        INTEGER NOT NULL
+    complete        INTEGER NOT NULL,
+    affinity        TEXT                  -- cores that it may use: "0-1"
 );
 
 CREATE TABLE chare_type (

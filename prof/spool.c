@@ -19,17 +19,17 @@
 #define MADV_POPULATE_WRITE 23              /* Linux 5.14; older kernels say EINVAL */
 #endif
 
-/* A disk is full for all PEs at once: the one that gets the lock of the folder
- * says so, and holds it until its spool is closed. */
+/* A disk is full for all PEs at once: the one that gets the lock of PE 0's
+ * statistics says so, and holds it until its spool is closed. */
 static bool
 first_to_say(c4i_spool *s)
 {
-    char dir[sizeof(s->path)];
+    char path[sizeof(s->path) + 32];
     const char *slash = strrchr(s->path, '/');
 
-    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - s->path) : 1,
+    snprintf(path, sizeof(path), "%.*s/pe-00000.stats", slash ? (int)(slash - s->path) : 1,
              slash ? s->path : ".");
-    s->said = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    s->said = open(path, O_RDONLY | O_CLOEXEC);
     return s->said < 0 || flock(s->said, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 

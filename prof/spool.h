@@ -32,7 +32,7 @@ typedef struct c4i_spool {
     c4i_spool_head *head;                   /* == base */
     size_t          mapped, chunk;
     int             fd;
-    int             said;                   /* the folder, locked by who said that it is full; -1 */
+    int             said;                   /* a file, locked by who said that the disk is full; -1 */
     bool            full;                   /* said so once */
     char            path[4096];
 } c4i_spool;

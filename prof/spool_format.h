@@ -180,7 +180,10 @@ typedef struct c4i_rec_pe_bin {
 
 /* What does not fit 64 bytes comes in parts, one after the other. */
 enum c4i_blob {
-    C4I_BLOB_TYPE,                          /* u16 type_no, then strings: type, entries */
+    /* u16 type_no, then pairs of strings, name and place: the type; create,
+     * migrated and resume ("" for their names); the entries.  A place is
+     * "file:line", ":line" in the type's file, or "" */
+    C4I_BLOB_TYPE,
     C4I_BLOB_INFO,                          /* strings: key, value */
     C4I_BLOB_COUNTER,                       /* u16 column or 0xffff, strings: name, unit, source, why */
     C4I_BLOB_LOG,                           /* u64 when, i32 level, text */

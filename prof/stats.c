@@ -20,6 +20,23 @@ c4_prof_on(const c4_pe *pe)
     return prof_of(pe) != NULL;
 }
 
+const char *
+c4_prof_trace(const c4_pe *pe)
+{
+    const c4i_prof *p = prof_of(pe);
+
+    return p ? c4i_prof_file(p) : NULL;
+}
+
+void
+c4_prof_fact(c4_pe *pe, const char *key, const char *value)
+{
+    const c4i_recorder *r = c4i_get_recorder(pe);
+
+    if (c4i_prof_owns(r))
+        c4i_prof_info(r->ctx, key, value);
+}
+
 c4_err
 c4_prof_stats(const c4_pe *pe, c4_stats **out)
 {

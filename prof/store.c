@@ -15,6 +15,7 @@
 
 #include "prof/digest.h"
 #include "prof/plain.h"
+#include "prof/provenance.h"
 #include "prof/schema.h"
 #include "prof/store_parts.h"
 
@@ -169,6 +170,39 @@ open_sources(c4i_store *s, const char *dir, struct warnings *w, char *err, size_
     return e;
 }
 
+static void
+release_source(c4i_source *src)
+{
+    c4i_spool_release(&src->spool);
+    c4i_spool_release(&src->stats);
+    free(src->type_of);
+    free(src->task_of);
+    free(src->bins);
+}
+
+/* All PEs of a job count from one moment.  A PE of a killed job may have lived
+ * long enough to leave a spool in the folder of the next: that one is left out. */
+static void
+drop_strangers(c4i_store *s, struct warnings *w)
+{
+    uint64_t zero = 0;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->nsrc; i++)
+        if (s->src[i].spool.head.zero_mono_ns > zero)
+            zero = s->src[i].spool.head.zero_mono_ns;
+    for (uint32_t i = 0; i < s->nsrc; i++) {
+        if (s->src[i].spool.head.zero_mono_ns == zero) {
+            s->src[n++] = s->src[i];
+            continue;
+        }
+        warn(w, "the spool of PE %u is of another job (process %u)", s->src[i].spool.head.pe,
+             s->src[i].spool.head.pid);
+        release_source(&s->src[i]);
+    }
+    s->nsrc = n;
+}
+
 /* PEs of a host that share the TSC share the conversion to ns, too. */
 static void
 share_clocks(c4i_store *s)
@@ -188,13 +222,8 @@ share_clocks(c4i_store *s)
 static void
 release_sources(c4i_store *s)
 {
-    for (uint32_t i = 0; i < s->nsrc; i++) {
-        c4i_spool_release(&s->src[i].spool);
-        c4i_spool_release(&s->src[i].stats);
-        free(s->src[i].type_of);
-        free(s->src[i].task_of);
-        free(s->src[i].bins);
-    }
+    for (uint32_t i = 0; i < s->nsrc; i++)
+        release_source(&s->src[i]);
     free(s->src);
 }
 
@@ -227,21 +256,37 @@ all_closed(const c4i_store *s)
     return n == s->npes;
 }
 
+/* What git said while the job began. */
+static c4_err
+take_git(c4i_store *s)
+{
+    c4i_git g = c4i_git_answer(s->dir);
+    c4_err e;
+
+    if (g.dirty < 0)
+        return C4_OK;
+    e = c4i_put(s->db, &s->put_info, "temp.info", "iss", (int64_t)0, "git_revision", g.revision);
+    return e ? e : c4i_put(s->db, &s->put_info, "temp.info", "iss", (int64_t)0, "git_dirty",
+                           g.dirty ? "1" : "0");
+}
+
 /* What is known from the spools' heads goes in as parameters. */
 static c4_err
 write_run(c4i_store *s)
 {
     static const char sql[] =
         "INSERT INTO run SELECT 1, ?1, strftime('%Y-%m-%dT%H:%M:%SZ', ?1 / 1000000000,"
-        " 'unixepoch'), coalesce(" INFO("program") ", " INFO("argv") "),"
+        " 'unixepoch'), " INFO("program") ","
         " (SELECT json_group_array(value) FROM temp.info WHERE key = 'argv'), "
         INFO("directory") ", ?2, (SELECT json_group_array(DISTINCT host) FROM pe), ?3, "
         INFO("transport") ", " INFO("balancer") ","
-        " (SELECT json_group_object(key, value) FROM temp.info"
-        "  WHERE key LIKE 'env.%' OR key LIKE 'flag.%'), ?4, ?5,"
+        " (SELECT json_group_object(key, value) FROM (SELECT key, group_concat(value) AS value"
+        "  FROM temp.info WHERE key LIKE 'env.%' OR key LIKE 'flag.%' GROUP BY key)), ?4, ?5,"
         " (SELECT count(*) = ?3 AND min(complete) FROM pe), " INFO("oversubscribed") ","
         " (SELECT coalesce(sum(dropped), 0) FROM pe),"
-        " (SELECT coalesce(max(end), 0) FROM pe), ?6";
+        " (SELECT coalesce(max(end), 0) FROM pe), ?6, " INFO("note") ", " INFO("python") ", "
+        INFO("numpy") ", " INFO("compiler") ", " INFO("kernel") ", " INFO("cpu_model") ", "
+        INFO("cores") ", " INFO("git_revision") ", " INFO("git_dirty");
     const c4i_spool_head *h = &s->src[0].spool.head;
     sqlite3_stmt *q = NULL;
     int rc;
@@ -260,7 +305,13 @@ write_run(c4i_store *s)
     sqlite3_bind_int64(q, 6, (int64_t)s->bin_ns);
     rc = sqlite3_step(q);
     sqlite3_finalize(q);
-    return rc == SQLITE_DONE ? C4_OK : C4_EIO;
+    if (rc != SQLITE_DONE)
+        return C4_EIO;
+    if (c4i_sql(s->db, "UPDATE entry_method SET file = " INFO("main_file") ", line = "
+                INFO("main_line") " WHERE kind = 'main'"))
+        return C4_EIO;
+    return c4i_sql(s->db, "UPDATE pe SET affinity = (SELECT value FROM temp.info i"
+                   " WHERE i.pe = pe.pe AND key = 'affinity' LIMIT 1)");
 }
 
 static c4_err
@@ -311,6 +362,8 @@ fill(c4i_store *s, const struct warnings *w)
         e = c4i_store_names_write(s);
     if (!e)
         e = override_argv(s);
+    if (!e)
+        e = take_git(s);
     if (!e)
         e = write_run(s);
     if (!e)
@@ -369,27 +422,6 @@ write_file(c4i_store *s, const char *tmp, const struct warnings *w, char *err, s
     return e;
 }
 
-static c4_err
-publish(const char *tmp, const char *db_file, c4i_store_result *result, char *err, size_t nerr)
-{
-    int fd = open(tmp, O_RDWR | O_CLOEXEC);
-    c4_err e = fd >= 0 ? c4i_digest_seal(fd) : C4_EIO;
-    struct stat st;
-
-    if (e)
-        snprintf(err, nerr, "cannot write %s: %s", tmp, strerror(errno));
-    else if (fstat(fd, &st) == 0)
-        result->file_bytes = (uint64_t)st.st_size;
-    if (fd >= 0)
-        close(fd);
-    if (e)
-        return e;
-    if (rename(tmp, db_file) == 0)
-        return C4_OK;
-    snprintf(err, nerr, "cannot rename %s to %s: %s", tmp, db_file, strerror(errno));
-    return C4_EIO;
-}
-
 /* A write beyond RLIMIT_FSIZE shall be an error here, not our death. */
 static void
 ignore_xfsz(struct sigaction *old)
@@ -400,39 +432,61 @@ ignore_xfsz(struct sigaction *old)
     sigaction(SIGXFSZ, &ignore, old);
 }
 
+static void
+count_pes(c4i_store *s, struct warnings *w)
+{
+    s->npes = s->run->npes > s->src[0].spool.head.npes ? s->run->npes : s->src[0].spool.head.npes;
+    for (uint32_t i = 0; i < s->nsrc; i++) {
+        s->result->dropped += s->src[i].spool.head.dropped;
+        if (s->src[i].spool.head.pe >= s->npes)
+            s->npes = s->src[i].spool.head.pe + 1;
+    }
+    s->result->npes = s->npes;
+    s->result->missing = s->npes - s->nsrc;
+    if (s->result->missing)
+        warn(w, "%u of %u PEs left no spool that can be read", s->result->missing, s->npes);
+}
+
+/* The sources are open; the database gets its name when it is whole. */
+static c4_err
+write_and_publish(c4i_store *s, const char *db_file, const struct warnings *w, char *err,
+                  size_t nerr)
+{
+    char tmp[C4I_TRACE_PATH + 16];
+    int fd = c4i_tmp_open(db_file, tmp, sizeof(tmp));
+    c4_err e;
+
+    if (fd < 0) {
+        snprintf(err, nerr, "cannot create %s: %s", tmp, strerror(errno));
+        return C4_EIO;
+    }
+    e = write_file(s, tmp, w, err, nerr);
+    if (!e)
+        e = c4i_tmp_publish(fd, tmp, db_file, s->run->replace, &s->result->file_bytes, err, nerr);
+    if (e)
+        unlink(tmp);
+    close(fd);
+    return e;
+}
+
 c4_err
 c4i_store_write(const char *spool_dir, const char *db_file, const c4i_run_info *run,
                 bool keep_spools, c4i_store_result *result, char *err, size_t nerr)
 {
     struct sigaction old;
-    c4i_store s = { .run = run, .result = result, .bin_ns = 1048576 };
+    c4i_store s = { .dir = spool_dir, .run = run, .result = result, .bin_ns = 1048576 };
     struct warnings w = { .n = 0 };
-    char tmp[C4I_TRACE_PATH + 8];
     c4_err e = open_sources(&s, spool_dir, &w, err, nerr);
 
     ignore_xfsz(&old);
     memset(result, 0, sizeof(*result));
-    snprintf(tmp, sizeof(tmp), "%s.tmp", db_file);
     if (!e) {
+        drop_strangers(&s, &w);
         share_clocks(&s);
-        s.npes = run->npes > s.src[0].spool.head.npes ? run->npes : s.src[0].spool.head.npes;
-        for (uint32_t i = 0; i < s.nsrc; i++) {
-            result->dropped += s.src[i].spool.head.dropped;
-            if (s.src[i].spool.head.pe >= s.npes)
-                s.npes = s.src[i].spool.head.pe + 1;
-        }
-        result->npes = s.npes;
-        result->missing = s.npes - s.nsrc;
-        if (result->missing)
-            warn(&w, "%u of %u PEs left no spool that can be read", result->missing, s.npes);
-        unlink(tmp);
-        e = write_file(&s, tmp, &w, err, nerr);
+        count_pes(&s, &w);
+        e = write_and_publish(&s, db_file, &w, err, nerr);
     }
-    if (!e)
-        e = publish(tmp, db_file, result, err, nerr);
-    if (e)
-        unlink(tmp);
-    else if (!keep_spools)
+    if (!e && !keep_spools)
         c4i_trace_remove_spools(spool_dir);
     free(s.moves);
     c4i_store_names_release(&s);
@@ -442,6 +496,8 @@ c4i_store_write(const char *spool_dir, const char *db_file, const c4i_run_info *
     sigaction(SIGXFSZ, &old, NULL);
     return e;
 }
+
+/* ---- For the launcher ------------------------------------------------------------- */
 
 enum { SAY_BYTES = 256 << 20 };             /* seconds of work */
 
@@ -461,32 +517,65 @@ spool_bytes(const char *dir)
     return n;
 }
 
+/* Somebody else, who is not a job of ours, made a file of the name that was
+ * free when the job began: it is left alone. */
+static c4_err
+write_elsewhere(c4i_trace *t, const c4i_run_info *run, c4i_store_result *r, char *err,
+                size_t nerr)
+{
+    c4i_trace other;
+    c4_err e = c4i_trace_prepare(t->file, false, &other, err, nerr);
+
+    if (e)
+        return e;
+    e = c4i_store_write(t->dir, other.file, run, false, r, err, nerr);
+    c4i_trace_remove_spools(other.dir);
+    close(other.lock);
+    if (!e) {
+        c4i_say("c4", "%s was made by another program while the job ran: recorded into %s",
+                t->file, other.file);
+        memcpy(t->file, other.file, sizeof(t->file));
+    }
+    return e;
+}
+
+static void
+say_end(const c4i_trace *t, c4_err e, const c4i_store_result *r, bool quiet, const char *err)
+{
+    if (e == C4_ENOENT)                     /* no PE came so far as to record */
+        c4i_say("c4", "nothing was recorded for %s", t->file);
+    else if (e)
+        c4i_say("c4", "the trace is not written: %s; `c4prof recover %s -o FILE` can do "
+                "it from the spools", err, t->dir);
+    else if (!quiet)
+        c4i_say("c4", "recorded %llu executions and %llu messages in %s",
+                (unsigned long long)r->executions, (unsigned long long)r->messages, t->file);
+    if (!e && r->dropped)
+        c4i_say("c4", "%llu records found no room in the spools and are missing; see "
+                "+traceLimit", (unsigned long long)r->dropped);
+}
+
 c4_err
-c4i_trace_end(const c4i_trace *t, const c4i_run_info *run, bool quiet)
+c4i_trace_end(c4i_trace *t, const c4i_run_info *run, bool quiet)
 {
     char err[C4I_TRACE_PATH + 400] = "";
     c4i_run_info info = *run;
     c4i_store_result r;
     c4_err e;
 
-    info.over = true;
     if (!t->dir[0])
         return C4_OK;                       /* begin() has said why */
+    info.over = true;
+    info.replace = t->replace;
     if (!quiet && spool_bytes(t->dir) > SAY_BYTES)
         c4i_say("c4", "writing %s", t->file);
     e = c4i_store_write(t->dir, t->file, &info, false, &r, err, sizeof(err));
-    if (e == C4_ENOENT) {                   /* no PE came so far as to record */
+    if (e == C4_EEXIST)
+        e = write_elsewhere(t, &info, &r, err, sizeof(err));
+    if (e == C4_ENOENT)
         c4i_trace_remove_spools(t->dir);
-        c4i_say("c4", "nothing was recorded for %s", t->file);
-    } else if (e) {
-        c4i_say("c4", "the trace is not written: %s; `c4prof recover %s -o FILE` can do "
-                "it from the spools", err, t->dir);
-    } else if (!quiet) {
-        c4i_say("c4", "recorded %llu executions and %llu messages in %s",
-                (unsigned long long)r.executions, (unsigned long long)r.messages, t->file);
-    }
-    if (!e && r.dropped)
-        c4i_say("c4", "%llu records found no room in the spools and are missing; see "
-                "+traceLimit", (unsigned long long)r.dropped);
+    say_end(t, e, &r, quiet, err);
+    close(t->lock);
+    t->lock = -1;
     return e;
 }

@@ -97,7 +97,7 @@ type_by_name(c4i_store *s, const char *name)
     char *copy;
 
     for (uint32_t i = 0; i < s->ntypes; i++)
-        if (strcmp(s->types[i].name, name) == 0)
+        if (strcmp(s->types[i].self.name, name) == 0)
             return i + 1;
     more = realloc(s->types, (s->ntypes + 1) * sizeof(*more));
     copy = strdup(name);
@@ -107,7 +107,7 @@ type_by_name(c4i_store *s, const char *name)
         free(copy);
         return 0;
     }
-    s->types[s->ntypes++] = (c4i_named_type){ .name = copy };
+    s->types[s->ntypes++] = (c4i_named_type){ .self = { .name = copy, .line = C4I_NULL } };
     return s->ntypes;
 }
 
@@ -129,28 +129,58 @@ set_number(uint32_t **by_no, uint32_t *n, uint16_t no, uint32_t id)
     return true;
 }
 
-/* Entry names of the first PE that told them; numbers are given in order. */
+/* "file:line", ":line" in the type's own file, or "". */
+static c4_err
+take_place(c4i_named *n, const char *place, const char *own)
+{
+    const char *colon = strrchr(place, ':');
+
+    n->line = C4I_NULL;
+    if (!colon || (colon == place && !own))
+        return C4_OK;
+    n->line = atoi(colon + 1);
+    n->file = colon == place ? strdup(own) : strndup(place, (size_t)(colon - place));
+    return n->file ? C4_OK : C4_ENOMEM;
+}
+
+static c4_err
+add_entry(c4i_store *s, uint32_t type, const char *name, const char *place)
+{
+    c4i_named_type *t = &s->types[type - 1];
+    c4i_named *more = realloc(t->entry, (t->nentries + 1) * sizeof(*more));
+    bool made;
+
+    if (!more)
+        return C4_ENOMEM;
+    t->entry = more;
+    more += t->nentries;
+    *more = (c4i_named){ .name = strdup(name) };
+    if (t->nentries >= C4_ENTRY_CREATE || !more->name) {
+        free(more->name);
+        return C4_ENOMEM;
+    }
+    t->nentries++;
+    if (take_place(more, place, t->self.file))
+        return C4_ENOMEM;
+    return c4i_id(&s->entries, type, t->nentries - 1, &made) ? C4_OK : C4_ENOMEM;
+}
+
+/* What the first PE told of it; numbers are given in order. */
 static c4_err
 name_entries(c4i_store *s, uint32_t type, const c4_buf *blob, size_t off)
 {
-    const char *name;
+    c4i_named_type *t = &s->types[type - 1];
+    const char *name, *place = c4i_blob_string(blob, &off);
+    c4_err e = C4_OK;
 
-    if (s->types[type - 1].nentries)
+    if (t->nentries || t->self.file || !place)
         return C4_OK;
-    while ((name = c4i_blob_string(blob, &off))) {
-        c4i_named_type *t = &s->types[type - 1];
-        char **more = realloc(t->entry, (t->nentries + 1) * sizeof(*more));
-        bool made;
-
-        if (!more)
-            return C4_ENOMEM;
-        t->entry = more;
-        if (t->nentries >= C4_ENTRY_CREATE || !(more[t->nentries] = strdup(name)))
-            return C4_ENOMEM;
-        if (!c4i_id(&s->entries, type, t->nentries++, &made))
-            return C4_ENOMEM;
-    }
-    return C4_OK;
+    e = take_place(&t->self, place, NULL);
+    for (int i = 0; !e && (name = c4i_blob_string(blob, &off))
+                    && (place = c4i_blob_string(blob, &off)); i++)
+        e = i < 3 ? take_place(&t->special[i], place, t->self.file)
+                  : add_entry(s, type, name, place);
+    return e;
 }
 
 c4_err
@@ -262,6 +292,19 @@ special_name(uint16_t entry)
     }
 }
 
+/* What is known of an entry method, be it one of the type's or one that c4 calls. */
+static const c4i_named *
+known_entry(const c4i_named_type *t, uint64_t entry)
+{
+    static const c4i_named unknown = { .line = C4I_NULL };
+
+    if (t && entry < t->nentries)
+        return &t->entry[entry];
+    if (t && t->nentries && special_name((uint16_t)entry))
+        return &t->special[entry == C4_ENTRY_CREATE ? 0 : entry == C4_ENTRY_MIGRATED ? 1 : 2];
+    return &unknown;
+}
+
 static c4_err
 write_entries(c4i_store *s)
 {
@@ -273,6 +316,7 @@ write_entries(c4i_store *s)
         const c4i_named_type *t = k->a ? &s->types[k->a - 1] : NULL;
         const c4i_named_task *task = k->id && !t && k->b ? &s->tasks[k->b - 1] : NULL;
         const char *special = t ? special_name((uint16_t)k->b) : "main";
+        const c4i_named *known = known_entry(t, k->b);
         char number[32];
         const char *name = special;
 
@@ -284,10 +328,10 @@ write_entries(c4i_store *s)
             continue;
         snprintf(number, sizeof(number), "entry%u", (unsigned)k->b);
         if (!name)
-            name = k->b < t->nentries ? t->entry[k->b] : number;
+            name = known->name ? known->name : number;
         e = c4i_put(s->db, &put, "entry_method", "iiisssi", (int64_t)k->id,
                     t ? (int64_t)k->a : C4I_NULL, special ? C4I_NULL : (int64_t)k->b, name,
-                    special ? special : "entry", NULL, C4I_NULL);
+                    special ? special : "entry", known->file, known->line);
     }
     sqlite3_finalize(put);
     return e;
@@ -300,8 +344,8 @@ write_types(c4i_store *s)
     c4_err e = C4_OK;
 
     for (uint32_t i = 0; i < s->ntypes && !e; i++)
-        e = c4i_put(s->db, &put, "chare_type", "issi", (int64_t)i + 1, s->types[i].name, NULL,
-                    C4I_NULL);
+        e = c4i_put(s->db, &put, "chare_type", "issi", (int64_t)i + 1, s->types[i].self.name,
+                    s->types[i].self.file, s->types[i].self.line);
     sqlite3_finalize(put);
     return e;
 }
@@ -476,14 +520,23 @@ c4i_store_names_write(c4i_store *s)
     return e ? e : write_objects(s);
 }
 
+static void
+release_named(c4i_named *n, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        free(n[i].name);
+        free(n[i].file);
+    }
+}
+
 void
 c4i_store_names_release(c4i_store *s)
 {
     for (uint32_t i = 0; i < s->ntypes; i++) {
-        for (uint32_t k = 0; k < s->types[i].nentries; k++)
-            free(s->types[i].entry[k]);
+        release_named(s->types[i].entry, s->types[i].nentries);
+        release_named(s->types[i].special, 3);
+        release_named(&s->types[i].self, 1);
         free(s->types[i].entry);
-        free(s->types[i].name);
     }
     for (uint32_t i = 0; i < s->ntasks; i++) {
         free(s->tasks[i].name);

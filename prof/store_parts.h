@@ -56,10 +56,16 @@ typedef struct c4i_ids {
 uint32_t c4i_id(c4i_ids *ids, uint64_t a, uint64_t b, bool *made);
 void c4i_ids_release(c4i_ids *ids);
 
+typedef struct c4i_named {
+    char   *name;
+    char   *file;                           /* NULL: not known */
+    int64_t line;                           /* C4I_NULL: not known */
+} c4i_named;
+
 typedef struct c4i_named_type {
-    char  *name;
-    char **entry;
-    uint32_t nentries;
+    c4i_named  self, special[3];            /* create, migrated, resume: without names */
+    c4i_named *entry;
+    uint32_t   nentries;
 } c4i_named_type;
 
 typedef struct c4i_seen_object {
@@ -111,6 +117,7 @@ typedef struct c4i_source {                 /* one PE */
 
 typedef struct c4i_store {
     sqlite3    *db;
+    const char *dir;                        /* of the spools */
     const c4i_run_info *run;
     c4i_source *src;
     uint32_t    nsrc, npes;
@@ -162,6 +169,15 @@ c4_err c4i_store_log(c4i_store *s, int64_t pe, int64_t time, const char *level,
 c4_err c4i_store_lb(c4i_store *s, const c4_buf *blob);
 c4_err c4i_store_moves_write(c4i_store *s);
 c4_err c4i_store_lb_finish(c4i_store *s);
+
+/* publish.c */
+/* An empty file beside db_file that nobody else writes, locked; its name goes
+ * to tmp.  -1 with errno. */
+int c4i_tmp_open(const char *db_file, char *tmp, size_t n);
+/* Seals it and gives it its name.  C4_EEXIST: there is such a file, and not to
+ * be replaced. */
+c4_err c4i_tmp_publish(int fd, const char *tmp, const char *db_file, bool replace,
+                       uint64_t *nbytes, char *err, size_t nerr);
 
 /* store_events.c: the second pass. */
 c4_err c4i_store_messages(c4i_store *s);

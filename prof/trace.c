@@ -13,7 +13,10 @@
 #include <unistd.h>
 
 #include "prof/plain.h"
+#include "prof/provenance.h"
 #include "prof/trace.h"
+
+enum { LOCK_TRIES = 4, LOCK_WAIT_US = 1000, MOST_NAMES = 100000 };
 
 /* A spool's name: pe-NNNNN.spool or .stats. */
 static bool
@@ -25,23 +28,38 @@ is_spool(const char *name)
            && (strcmp(dot, ".spool") == 0 || strcmp(dot, ".stats") == 0);
 }
 
-void
-c4i_trace_remove_spools(const char *dir)
+/* The owner takes the files of a recording away; the folder stays. */
+static void
+clear_dir(const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
 
-    if (!d)
-        return;
-    while ((e = readdir(d)))
-        if (is_spool(e->d_name))
+    while (d && (e = readdir(d)))
+        if (is_spool(e->d_name) || strcmp(e->d_name, C4I_GIT_FILE) == 0)
             unlinkat(dirfd(d), e->d_name, 0);
-    closedir(d);
+    if (d)
+        closedir(d);
+}
+
+void
+c4i_trace_remove_spools(const char *dir)
+{
+    clear_dir(dir);
     rmdir(dir);
 }
 
-bool
-c4i_trace_is_live(const char *dir)
+/* ---- Whose folder is it? ------------------------------------------------------- */
+
+static bool
+is_locked(int fd)
+{
+    return flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+/* A PE may live for a moment longer than the launcher that owned the folder. */
+static bool
+has_live_spool(const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
@@ -53,13 +71,91 @@ c4i_trace_is_live(const char *dir)
 
         if (fd < 0)
             continue;
-        live = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        live = is_locked(fd);
         close(fd);
     }
     if (d)
         closedir(d);
     return live;
 }
+
+static bool
+has_spool(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    bool found = false;
+
+    while (d && !found && (e = readdir(d))) {
+        const char *dot = strrchr(e->d_name, '.');
+
+        found = is_spool(e->d_name) && dot && strcmp(dot, ".spool") == 0;
+    }
+    if (d)
+        closedir(d);
+    return found;
+}
+
+bool
+c4i_trace_is_live(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool owned = fd >= 0 && is_locked(fd);
+
+    if (fd >= 0)
+        close(fd);
+    return owned || has_live_spool(dir);
+}
+
+/* Is what is open still what has this name?  Its last owner may have removed it. */
+static bool
+has_name(int fd, const char *path)
+{
+    struct stat here, there;
+
+    return fstat(fd, &here) == 0 && lstat(path, &there) == 0 && here.st_dev == there.st_dev
+           && here.st_ino == there.st_ino;
+}
+
+/* Who only looks whether there is an owner locks the folder, too, for
+ * microseconds: what is locked is tried again.  A file system without locks
+ * leaves it to mkdir() to keep jobs apart. */
+int
+c4i_trace_lock(const char *dir)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        bool owned;
+
+        if (fd < 0)
+            return -1;
+        owned = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        if (!owned && has_name(fd, dir))
+            return fd;
+        close(fd);
+        if (owned)
+            usleep(LOCK_WAIT_US);
+    }
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
+/* Also makes it; the last owner may remove what was there in between. */
+static int
+own_dir(const char *dir)
+{
+    int fd = -1;
+
+    errno = ENOENT;
+    for (int i = 0; i < LOCK_TRIES && fd < 0 && errno == ENOENT; i++) {
+        if (mkdir(dir, 0777) != 0 && errno != EEXIST)
+            return -1;
+        fd = c4i_trace_lock(dir);
+    }
+    return fd;
+}
+
+/* ---- Names ----------------------------------------------------------------------- */
 
 /* The absolute name, so that a program may change its working directory. */
 static c4_err
@@ -99,23 +195,47 @@ name_dir(c4i_trace *t)
     snprintf(t->dir + n, sizeof(t->dir) - n, "%s", C4I_SPOOL_SUFFIX);
 }
 
-static c4_err
-take_over(c4i_trace *t, char *err, size_t nerr)
+static bool
+file_exists(const char *path)
 {
+    struct stat st;
+
+    return lstat(path, &st) == 0;
+}
+
+/* What is in the folder, now that it is ours. */
+static enum c4i_trace_name
+judge(const c4i_trace *t)
+{
+    if (has_live_spool(t->dir))
+        return C4I_NAME_RUNNING;
+    if (!t->replace && has_spool(t->dir))
+        return C4I_NAME_KILLED;
+    clear_dir(t->dir);
+    if (t->replace || !file_exists(t->file))
+        return C4I_NAME_FREE;
+    rmdir(t->dir);
+    return C4I_NAME_EXISTS;
+}
+
+/* t->file becomes ours, with its folder, if it is free; errno tells why it is blocked. */
+static enum c4i_trace_name
+claim(c4i_trace *t)
+{
+    enum c4i_trace_name name;
+
     name_dir(t);
-    if (mkdir(t->dir, 0777) == 0)
-        return C4_OK;
-    if (errno == EEXIST && c4i_trace_is_live(t->dir)) {
-        snprintf(err, nerr, "another job that is running records into %s", t->file);
-        return C4_EEXIST;
+    if (!t->replace && file_exists(t->file))
+        return C4I_NAME_EXISTS;
+    t->lock = own_dir(t->dir);
+    if (t->lock < 0)
+        return errno == EWOULDBLOCK ? C4I_NAME_RUNNING : C4I_NAME_BLOCKED;
+    name = judge(t);
+    if (name != C4I_NAME_FREE) {
+        close(t->lock);
+        t->lock = -1;
     }
-    if (errno == EEXIST) {
-        c4i_trace_remove_spools(t->dir);
-        if (mkdir(t->dir, 0777) == 0)
-            return C4_OK;
-    }
-    snprintf(err, nerr, "cannot make the folder %s: %s", t->dir, strerror(errno));
-    return C4_EIO;
+    return name;
 }
 
 c4_err
@@ -124,6 +244,8 @@ c4i_trace_prepare(const char *file, bool overwrite, c4i_trace *t, char *err, siz
     char full[C4I_TRACE_PATH];
     struct stat st;
 
+    t->lock = -1;
+    t->asked = C4I_NAME_FREE;
     if (!*file || file[strlen(file) - 1] == '/' || (stat(file, &st) == 0 && S_ISDIR(st.st_mode))) {
         snprintf(err, nerr, "'%s' is no name for a file", file);
         return C4_EIO;
@@ -132,24 +254,41 @@ c4i_trace_prepare(const char *file, bool overwrite, c4i_trace *t, char *err, siz
         snprintf(err, nerr, "cannot record into %s: %s", file, strerror(errno));
         return C4_EIO;
     }
-    if (overwrite) {
-        numbered(full, 0, t->file, sizeof(t->file));
-        return take_over(t, err, nerr);
-    }
-    for (unsigned k = 0; k < 100000; k++) {
+    for (unsigned k = 0; k < MOST_NAMES; k++) {
+        enum c4i_trace_name name;
+
         numbered(full, k, t->file, sizeof(t->file));
-        name_dir(t);
-        if (access(t->file, F_OK) == 0)
-            continue;
-        if (mkdir(t->dir, 0777) == 0)
+        t->replace = overwrite && k == 0;
+        name = claim(t);
+        if (name == C4I_NAME_FREE)
             return C4_OK;
-        if (errno != EEXIST) {
+        if (name == C4I_NAME_BLOCKED && !file_exists(t->dir)) {
             snprintf(err, nerr, "cannot make the folder %s: %s", t->dir, strerror(errno));
             return C4_EIO;
         }
+        if (k == 0)
+            t->asked = name;
     }
     snprintf(err, nerr, "no free name like %s", full);
     return C4_EEXIST;
+}
+
+/* Why it is another name than the one that was asked for. */
+static void
+say_name(const char *file, const c4i_trace *t)
+{
+    static const char *const why[] = {
+        [C4I_NAME_EXISTS] = "exists (+traceOverwrite replaces it)",
+        [C4I_NAME_RUNNING] = "is being recorded by another job that is running",
+        [C4I_NAME_KILLED] = C4I_SPOOL_SUFFIX " has what a job recorded that was killed "
+                            "(c4prof recover makes a database of it)",
+        [C4I_NAME_BLOCKED] = C4I_SPOOL_SUFFIX " cannot be used",
+    };
+
+    if (t->asked == C4I_NAME_FREE)
+        return;
+    c4i_say("c4", "%s%s%s: recording into %s", file, why[t->asked][0] == '.' ? "" : " ",
+            why[t->asked], t->file);
 }
 
 c4_err
@@ -161,8 +300,8 @@ c4i_trace_begin(const char *file, bool overwrite, c4i_trace *t)
     if (e) {
         c4i_say("c4", "no trace: %s; the job goes on", err);
         t->file[0] = t->dir[0] = 0;
-    } else if (!overwrite && access(file, F_OK) == 0) {
-        c4i_say("c4", "%s exists: recording into %s (+traceOverwrite replaces it)", file, t->file);
+    } else {
+        say_name(file, t);
     }
     setenv(C4I_TRACE_DIR_ENV, t->dir, 1);
     setenv(C4I_TRACE_FILE_ENV, t->file, 1);

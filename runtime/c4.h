@@ -81,6 +81,20 @@ typedef struct c4_entry {
     c4_entry_fn fn;
 } c4_entry;
 
+/* A place in a source file, for recordings; file NULL: not known. */
+typedef struct c4_place {
+    const char *file;
+    int         line;
+} c4_place;
+
+#define C4_HERE { __FILE__, __LINE__ }      /* initialises a c4_place */
+
+/* Where the parts of a type are written. */
+typedef struct c4_places {
+    c4_place        type, create, migrated, resume;
+    const c4_place *entries;                /* OPTIONAL; in the order of the type's entries */
+} c4_places;
+
 struct c4_binding;                          /* c4_bind.h, for other languages */
 
 /* A chare type; the tables must outlive the job and be the same on all PEs. */
@@ -100,6 +114,7 @@ typedef struct c4_type {
     /* OPTIONAL, makes groups of this type array maps: the PE of an index. */
     uint32_t      (*proc_num)(c4_pe *pe, void *self, const c4_index *index);
     const struct c4_binding *binding;       /* OPTIONAL */
+    const c4_places *places;                /* OPTIONAL */
 } c4_type;
 
 /* Makes a type known; all PEs register the same types.  C programs pass

@@ -79,6 +79,7 @@ const c4i_flag c4i_flag_table[] = {
     { "+traceLevel", VALUE, RUNTIME, false, "summary|full", NULL, "full", "how much to record" },
     { "+traceOverwrite", NO_ARG, RUNTIME, false, NULL, NULL, NULL, "replace the database if it exists" },
     { "+traceLimit", VALUE, RUNTIME, false, "SIZE", "bytes", NULL, "bound of what is recorded; K, M, G may follow" },
+    { "+traceNote", VALUE, RUNTIME, false, "TEXT", NULL, NULL, "a remark that is kept with the recording" },
     { "+papi", VALUE, RUNTIME, true, "EVENT[,EVENT...]", NULL, NULL, "count these events around entry methods" },
     { "+sample", VALUE, NOTICE, false, "HZ", NULL, NULL, "sampling of call paths is not there yet" },
     { "+traceroot", VALUE, NOTICE, false, "DIR", NULL, NULL, "folder of traces" },

@@ -45,10 +45,19 @@ class Chare(_c4.ChareBase):
     resumeFromSync(self).  The constructor need not call the one of Chare.
     """
 
+    _c4_place: Optional[Tuple[str, int]]  # file and line of the class statement
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Chare:
             return _create_chare(*args, **kwargs)
         return super().__new__(cls)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        frame: Any = sys._getframe(1)  # of the class statement; a metaclass may come first
+        while frame is not None and frame.f_globals.get("__name__") != cls.__module__:
+            frame = frame.f_back
+        cls._c4_place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
     def wait(self, cond_str: str) -> None:
         """Suspends the coroutine until an expression is true, such as 'self.n == 3'.
@@ -161,12 +170,14 @@ def _dims(dims: Union[None, int, Sequence[int]], ndims: int) -> Tuple[int, ...]:
 
 # ---- Registration -------------------------------------------------------------------
 
-def _call_by_name(name: str) -> Callable[..., Any]:
+def _call_by_name(name: str, raw: Any) -> Callable[..., Any]:
     """For what is not a plain function: a static method, a partial ..."""
 
     def call(self: Any, *args: Any) -> Any:
         return getattr(self, name)(*args)
 
+    # what a recording shows; None: it is not known where it is written
+    call.__wrapped__ = getattr(raw, "__func__", getattr(raw, "func", None))  # type: ignore
     return call
 
 
@@ -176,7 +187,7 @@ def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
     if action != _CALL:
         return (name, None, None, None, False, True, None, action)
     if not isinstance(raw, FunctionType):
-        func = raw if name == "__init__" else _call_by_name(name)
+        func = raw if name == "__init__" else _call_by_name(name, raw)
         target = getattr(cls, name)
         coro = bool(getattr(target, "_c4_coro", False))
         return (name, func, None, None, coro, True, None, action)
@@ -263,7 +274,7 @@ def register(cls: type, kinds: Tuple[int, ...]) -> None:
         qualname=cls.__qualname__ + (f"#{again}" if again else ""), methods=_entries(cls),
         init=_spec(cls, "__init__"), migrated=_spec(cls, "migrated"), resume=resume,
         is_map=issubclass(cls, ArrayMap), is_main=MAIN in kinds,
-        custom_state=_custom_state(cls))
+        custom_state=_custom_state(cls), place=vars(cls).get("_c4_place"))
     _registered[cls] = kinds
     module = sys.modules.get(cls.__module__)
     for proxy in proxies:  # as in Charm4py: XGroupProxy and so on, beside X

@@ -277,7 +277,8 @@ class Charm:
             sys.argv.append("++quiet")
         chare.register(CharmRemote, (GROUP,))
         args = _c4.init(sys.argv + flags, bool(options.local_msg_optim),
-                        int(options.pickle_protocol), bool(options.auto_flush_wait_queues))
+                        int(options.pickle_protocol), bool(options.auto_flush_wait_queues),
+                        _program())
         if _c4.flag("+checkLocal") is not None:
             from . import _check
             _c4.configure(check_sent=_check.sent, check_delivered=_check.delivered)
@@ -623,7 +624,21 @@ def _tell_start(options: Options) -> None:
     npes, nhosts = charm.numPes(), charm.numHosts()
     balancer = "off" if _c4.flag("+LBOff") is not None else _c4.flag("+balancer") or "none"
     print(f"c4> {npes} PE{'s' * (npes > 1)} on {nhosts} host{'s' * (nhosts > 1)}, "
-          f"balancer: {_plain(balancer)}, trace: {_plain(_c4.flag('+trace') or 'none')}")
+          f"balancer: {_plain(balancer)}, trace: {_plain(_trace_name())}")
+
+
+def _program() -> str:
+    """The file of the script, as it was given; "" if there is none, as with python3 -c."""
+    main = getattr(sys.modules["__main__"], "__file__", None) or ""
+    given = sys.argv[0] if sys.argv else ""
+    return given if given and os.path.abspath(given) == os.path.abspath(main) else main
+
+
+def _trace_name() -> str:
+    """The database as the user would name it: another job may have the name asked for."""
+    name = _c4.trace_file()
+    return os.path.join(os.path.dirname(_c4.flag("+trace") or ""), os.path.basename(name)) \
+        if name else "none"
 
 
 def _check_number(what: str, number: int, n: int) -> None:

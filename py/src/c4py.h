@@ -132,6 +132,18 @@ enum py_action {                            /* what an entry does */
     PY_DO_MIGRATE, PY_DO_SET_MIGRATABLE, PY_DO_CHANNEL, PY_DO_DEPOSIT, PY_DO_POOL
 };
 
+/* ---- place.c: where a function is written --------------------------------- */
+
+typedef struct py_place {
+    PyObject *file;                         /* str; NULL: not known */
+    int       line;
+} py_place;
+
+/* Of the function that the user wrote, whatever wraps it; file is a new reference. */
+void py_place_of(PyObject *func, py_place *out);
+/* Lives as long as p->file. */
+c4_place py_place_text(const py_place *p);
+
 /* An entry method; as a Python object it is the descriptor in proxy classes. */
 typedef struct py_method {
     PyObject_HEAD
@@ -149,6 +161,7 @@ typedef struct py_method {
     uint16_t       min_args, max_args;      /* of a call; max: UINT16_MAX if any number will do */
     uint8_t        action;
     bool           coro, varargs;
+    py_place       place;
 } py_method;
 
 struct py_class {
@@ -162,6 +175,9 @@ struct py_class {
     py_method  **methods;                   /* by entry number */
     unsigned     nmethods;
     c4_entry    *entries;
+    c4_place    *entry_places;
+    c4_places    places;
+    py_place     place;
     py_method   *init, *migrated, *resume;  /* resume may be NULL */
     bool         is_main, is_map, has_when;
     uint8_t      used;                      /* kinds seen on this PE, for statistics */
@@ -458,6 +474,7 @@ c4_err py_section_cast(const py_proxy *p, const py_method *m, const struct iovec
 
 PyObject *py_stats(PyObject *mod, PyObject *unused);
 PyObject *py_stats_start(PyObject *mod, PyObject *unused);
+PyObject *py_trace_file(PyObject *mod, PyObject *unused);
 PyObject *py_stats_merge(PyObject *mod, PyObject *list);
 PyObject *py_stats_rows(PyObject *mod, PyObject *bytes);
 PyObject *py_methods(PyObject *mod, PyObject *pycls);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "c4py.h"
+#include "prof/c4_prof.h"
 
 extern PyType_Spec py_block_spec;
 
@@ -157,6 +158,22 @@ list_from_argv(int argc, char **argv)
     return list;
 }
 
+/* It is never imported for this: the program may have done so by now. */
+static void
+tell_numpy(py_state *st)
+{
+    PyObject *modules = PyImport_GetModuleDict(), *numpy, *version = NULL;
+
+    if (!c4_prof_trace(st->pe))
+        return;
+    numpy = PyDict_GetItemString(modules, "numpy");     /* borrowed */
+    if (numpy && (version = PyObject_GetAttrString(numpy, "__version__"))
+        && PyUnicode_Check(version))
+        c4_prof_fact(st->pe, "numpy", PyUnicode_AsUTF8(version));
+    Py_XDECREF(version);
+    PyErr_Clear();
+}
+
 static int
 register_all(py_state *st)
 {
@@ -172,27 +189,43 @@ register_all(py_state *st)
     return py_reducers_register(st);
 }
 
-/* init(argv, by_ref, pickle_protocol, flush) -> the program's own arguments */
+/* What the trace shall tell of the interpreter. */
+static void
+tell_facts(py_state *st)
+{
+    const char *version = Py_GetVersion();  /* "3.11.2 (main, ...) [GCC ...]" */
+    char text[32];
+
+    snprintf(text, sizeof(text), "%.*s", (int)strcspn(version, " "), version);
+    c4_prof_fact(st->pe, "python", text);
+    tell_numpy(st);
+}
+
+/* init(argv, by_ref, pickle_protocol, flush, program) -> the program's own arguments */
 static PyObject *
 mod_init(PyObject *mod, PyObject *args)
 {
     py_state *st = state_of(mod);
-    PyObject *list;
+    PyObject *list, *program;
     int argc, by_ref, flush, status;
-    char **argv;
+    char **argv, *first;
 
-    if (!PyArg_ParseTuple(args, "O!pip", &PyList_Type, &list, &by_ref, &st->pickle_protocol,
-                          &flush))
+    if (!PyArg_ParseTuple(args, "O!pipO&", &PyList_Type, &list, &by_ref, &st->pickle_protocol,
+                          &flush, PyUnicode_FSConverter, &program))
         return NULL;
     st->by_ref = by_ref;
     st->flush_waiting = flush;
     argc = (int)PyList_GET_SIZE(list);
     argv = argv_from_list(list);            /* kept: the runtime may refer to it */
-    if (!argv)
-        return PyErr_NoMemory();
-    if (py_co_import(st))
-        return NULL;
+    if (!argv || py_co_import(st)) {
+        Py_DECREF(program);
+        return argv ? NULL : PyErr_NoMemory();
+    }
+    first = argv[0];                        /* programs may have changed it */
+    argv[0] = PyBytes_AS_STRING(program);
     status = c4_init(&argc, argv, &host, &st->pe);
+    argv[0] = first;
+    Py_DECREF(program);
     if (status) {
         st->pe = NULL;
         PyErr_SetObject(PyExc_SystemExit, Py_True);     /* 1; c4 has said why */
@@ -203,6 +236,8 @@ mod_init(PyObject *mod, PyObject *args)
     if (c4_flag(st->pe, "+checkLocal") && !(st->checks = PyDict_New()))
         return NULL;
     c4_set_user(st->pe, st);
+    if (c4_mype(st->pe) == 0)
+        tell_facts(st);
     if (register_all(st))
         return NULL;
     return list_from_argv(argc, argv);
@@ -227,6 +262,8 @@ mod_release(PyObject *mod, PyObject *unused)
     c4_pe *pe = st->pe;
 
     (void)unused;
+    if (pe && c4_mype(pe) == 0)
+        tell_numpy(st);
     st->pe = NULL;
     if (pe)
         c4_release(pe);
@@ -282,6 +319,24 @@ mod_uncaught(PyObject *mod, PyObject *exc)
     return PyBool_FromLong(py_uncaught(state_of(mod), NULL, NULL));
 }
 
+/* Where the main function is written. */
+static void
+tell_main(py_state *st, PyObject *func)
+{
+    char line[16];
+    py_place at;
+
+    if (!st->pe || !c4_prof_trace(st->pe))
+        return;
+    py_place_of(func, &at);
+    if (!at.file)
+        return;
+    snprintf(line, sizeof(line), "%d", at.line);
+    c4_prof_fact(st->pe, "main_file", PyUnicode_AsUTF8(at.file));
+    c4_prof_fact(st->pe, "main_line", line);
+    Py_DECREF(at.file);
+}
+
 /* coroutine(func, args, is_main): runs func(*args) as a coroutine. */
 static PyObject *
 mod_coroutine(PyObject *mod, PyObject *args)
@@ -291,6 +346,8 @@ mod_coroutine(PyObject *mod, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "OO!p", &func, &PyTuple_Type, &func_args, &is_main))
         return NULL;
+    if (is_main)
+        tell_main(state_of(mod), func);
     if (py_co_start(state_of(mod), func, func_args, is_main ? PY_CO_MAIN : PY_CO_OTHER))
         return NULL;
     Py_RETURN_NONE;
@@ -674,6 +731,7 @@ static PyMethodDef module_methods[] = {
     { "group_pes", py_group_pes, METH_O, NULL },
     { "stats", py_stats, METH_NOARGS, NULL },
     { "stats_start", py_stats_start, METH_NOARGS, NULL },
+    { "trace_file", py_trace_file, METH_NOARGS, NULL },
     { "stats_merge", py_stats_merge, METH_O, NULL },
     { "stats_rows", py_stats_rows, METH_O, NULL },
     { "methods", py_methods, METH_O, NULL },

@@ -182,6 +182,7 @@ method_new(py_class *cls, PyObject *spec, uint16_t entry)
     m->params = params == Py_None ? NULL : Py_NewRef(params);
     m->defaults = defaults == Py_None ? NULL : Py_NewRef(defaults);
     m->when = when == Py_None ? NULL : Py_NewRef(when);
+    py_place_of(func, &m->place);
     m->entry = entry;
     m->action = (uint8_t)action;
     m->coro = coro != 0;
@@ -213,6 +214,7 @@ method_dealloc(PyObject *self)
     Py_XDECREF(m->when);
     Py_XDECREF(m->when_func);
     Py_XDECREF(m->when_attr);
+    Py_XDECREF(m->place.file);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -224,7 +226,8 @@ add_methods(py_class *cls, PyObject *specs)
 
     cls->methods = PyMem_Calloc((size_t)n + 1, sizeof(*cls->methods));
     cls->entries = PyMem_Calloc((size_t)n + 1, sizeof(*cls->entries));
-    if (!cls->methods || !cls->entries) {
+    cls->entry_places = PyMem_Calloc((size_t)n + 1, sizeof(*cls->entry_places));
+    if (!cls->methods || !cls->entries || !cls->entry_places) {
         PyErr_NoMemory();
         return -1;
     }
@@ -235,6 +238,7 @@ add_methods(py_class *cls, PyObject *specs)
             return -1;
         cls->methods[i] = m;
         cls->entries[i].name = PyUnicode_AsUTF8(m->name);
+        cls->entry_places[i] = py_place_text(&m->place);
         cls->nmethods++;
     }
     return 0;
@@ -315,10 +319,16 @@ make_proxy_classes(py_class *cls, const char *module)
 static void
 fill_type(py_class *cls)
 {
+    cls->places = (c4_places){
+        .type = py_place_text(&cls->place), .create = py_place_text(&cls->init->place),
+        .migrated = py_place_text(&cls->migrated->place), .entries = cls->entry_places,
+    };
+    if (cls->resume)
+        cls->places.resume = py_place_text(&cls->resume->place);
     cls->type = (c4_type){
         .name = cls->name, .size = sizeof(py_self), .entries = cls->entries,
         .destroy = py_destroy, .pup = py_pup, .proc_num = cls->is_map ? py_proc_num : NULL,
-        .binding = &py_binding,
+        .binding = &py_binding, .places = &cls->places,
     };
 }
 
@@ -365,22 +375,36 @@ announce_class(py_state *st, py_class *cls)
     return r;
 }
 
-/* register(cls, module, qualname, short, methods, init, migrated, resume, is_map, is_main) */
+/* Of the class statement: a tuple, or None. */
+static void
+set_place(py_class *cls, PyObject *place)
+{
+    PyObject *file;
+
+    if (!PyTuple_Check(place) || !PyArg_ParseTuple(place, "Ui", &file, &cls->place.line)
+        || !PyUnicode_AsUTF8(file))
+        PyErr_Clear();                      /* not known */
+    else
+        cls->place.file = Py_NewRef(file);
+}
+
+/* register(cls, module, qualname, methods, init, migrated, resume, is_map, is_main, custom_state,
+ * place) */
 PyObject *
 py_register(PyObject *mod, PyObject *args, PyObject *kw)
 {
     static char *names[] = { "cls", "module", "qualname", "methods", "init", "migrated",
-                             "resume", "is_map", "is_main", "custom_state", NULL };
+                             "resume", "is_map", "is_main", "custom_state", "place", NULL };
     py_state *st = PyModule_GetState(mod);
-    PyObject *pycls, *specs, *init, *migrated, *resume, *full;
+    PyObject *pycls, *specs, *init, *migrated, *resume, *place, *full;
     const char *module, *qualname;
     int is_map, is_main, custom_state, i;
     py_class *cls;
     PyObject *out;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "OssO!OOOppp", names, &pycls, &module, &qualname,
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "OssO!OOOpppO", names, &pycls, &module, &qualname,
                                      &PyList_Type, &specs, &init, &migrated, &resume,
-                                     &is_map, &is_main, &custom_state))
+                                     &is_map, &is_main, &custom_state, &place))
         return NULL;
     cls = PyMem_Calloc(1, sizeof(*cls));
     full = PyUnicode_FromFormat("%s.%s", module, qualname);
@@ -394,6 +418,7 @@ py_register(PyObject *mod, PyObject *args, PyObject *kw)
     cls->is_map = is_map;
     cls->is_main = is_main;
     cls->custom_state = custom_state;
+    set_place(cls, place);
     Py_DECREF(full);
     if (fill_class(cls, specs, init, migrated, resume, module) || announce_class(st, cls))
         return NULL;                        /* the class stays allocated: the program ends */

@@ -28,6 +28,20 @@ py_stats(PyObject *mod, PyObject *unused)
     return bytes;
 }
 
+/* trace_file() -> the database that the job is recorded into, or None. */
+PyObject *
+py_trace_file(PyObject *mod, PyObject *unused)
+{
+    py_state *st = PyModule_GetState(mod);
+    const char *name;
+
+    (void)unused;
+    if (py_need_pe(st))
+        return NULL;
+    name = c4_prof_trace(st->pe);
+    return name ? PyUnicode_DecodeFSDefault(name) : Py_NewRef(Py_None);
+}
+
 /* stats_start(): keeps statistics from now on. */
 PyObject *
 py_stats_start(PyObject *mod, PyObject *unused)

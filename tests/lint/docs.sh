@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every flag of the table stands in charmrun's manual page, and the reverse.
+# Every flag of the table stands in charmrun's manual page, and the reverse; so do recorded
+# variables in doc/recording.md.
 set -eu
 cd "${C4_SRCDIR:-.}"
 work=${TMPDIR:-/tmp}/c4-docs.$$
@@ -18,5 +19,16 @@ done
 for flag in $(comm -13 "$work.table" "$work.page"); do
     echo "$flag stands in doc/charmrun.1, but is no flag"
     bad=1
+done
+
+# Variables that are recorded stand in doc/recording.md.
+words=$(sed -n '/^static const char \*const wanted/,/^};/p; /^static const char \*const secret/,/^};/p' \
+        prof/provenance.c | grep -o '"[^"]*"' | tr -d '"')
+[ -n "$words" ] || { echo "no variable found in prof/provenance.c: the check is blind"; exit 1; }
+for word in $(printf '%s' "$words" | tr '*' '?'); do
+    if ! tr '*' '?' < doc/recording.md | grep -qF "\`$word\`"; then
+        echo "variables $word are recorded, but doc/recording.md does not tell of it"
+        bad=1
+    fi
 done
 exit $bad

@@ -135,9 +135,8 @@ harmless 'drop view entry_time; create view entry_time as with recursive r (n) a
 harmless 'drop view pe_time; drop view lb_history'
 harmful 'integer overflow' 'update summary set ns = 9223372036854775807'
 harmful 'is not complete' 'delete from run; delete from pe'
-harmful 'is not complete' 'insert into run select 2, start_unix_ns, start, program, argv, directory,
-    version, hosts, npes, transport, balancer, environment, level, exit_status, complete,
-    oversubscribed, dropped, end_ns, bin_ns from run'
+harmful 'is not complete' 'insert into run (id, npes, level, complete, dropped, end_ns)
+    select 2, npes, level, complete, dropped, end_ns from run'
 harmful 'table pe has a value of another type' "update pe set busy_ns = 'much'"
 harmful 'table log has a value of another type' "update log set text = x'00ff'"
 harmful 'table lb_step has a value of another type' 'update lb_step set imbalance_before = 9e999'
@@ -150,7 +149,8 @@ harmful 'malformed JSON' "update run set argv = '[oh'"
 # Text that a terminal would obey, and text that is none.
 changed "update entry_method set name = 'st' || char(27) || '[31mep' || char(155) || char(0x202e);
     update chare_type set name = cast(x'63ff656c6c' as text); update counter set name = char(7);
-    update run set argv = json_array('a' || char(10), char(27)), transport = char(13);
+    update run set argv = json_array('a' || char(10), char(27)), transport = char(13), program = char(27),
+        note = char(10), git_revision = char(7), python = char(27);
     update log set text = 'bell' || char(7); update lb_step set strategy = char(27)"
 for format in table json; do
     expect 0 '[xu]\(00\)*1b\[31mep' "$c4prof" report -F $format --as-is changed.db

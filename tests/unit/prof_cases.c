@@ -4,7 +4,8 @@
  * A case is lines of words; '#' begins a comment.  Times are ns.
  *   npes N | level full|summary | limit BYTES            before the first pe
  *   pe N                                                  what follows happens there
- *   type NAME ENTRY...                                    on all PEs
+ *   type NAME[@FILE:LINE] ENTRY[@FILE:LINE]...            on all PEs; create, migrated and
+ *        resume are what c4 calls, and are named for their places only
  *   coll ID single|group|array TYPE DIM... [sparse] [sync]
  *   exec TYPE.ENTRY|main COLL:ELEM BEGIN END [arrived T] [cause PE/NO] [bytes N]
  *        [send NS] [local] [resumed] [suspended]
@@ -31,6 +32,8 @@ enum { MAXTYPES = 4, MAXENTRIES = 8, MAXPES = 8, MAXWORDS = 64 };
 struct named_type {
     c4_type  type;
     c4_entry entry[MAXENTRIES + 1];
+    c4_place at[MAXENTRIES];
+    c4_places places;
     char     names[256];
 };
 
@@ -133,22 +136,47 @@ split(char *line, char **w)
 
 /* ---- Lines ----------------------------------------------------------------------- */
 
+/* Cuts "@FILE:LINE" off. */
+static c4_place
+cut_place(char *word)
+{
+    char *at = strchr(word, '@'), *colon = at ? strrchr(at, ':') : NULL;
+
+    if (!colon)
+        return (c4_place){ NULL, 0 };
+    *at = *colon = 0;
+    return (c4_place){ at + 1, atoi(colon + 1) };
+}
+
 static void
 do_type(struct run *r, char **w, int n)
 {
     struct named_type *t = &r->types[r->ntypes];
     char *at = t->names;
+    int k = 0;
 
     EXPECT(r, r->ntypes < MAXTYPES && n - 2 <= MAXENTRIES, "too many");
     for (int i = 1; i < n; i++) {
-        strcpy(at, w[i]);
-        if (i == 1)
-            t->type.name = at;
-        else
-            t->entry[i - 2].name = at;
+        char *word = strcpy(at, w[i]);
+        c4_place place;
+
         at += strlen(at) + 1;
+        place = cut_place(word);
+        if (i == 1)
+            t->type.name = word, t->places.type = place;
+        else if (!strcmp(word, "create"))
+            t->places.create = place;
+        else if (!strcmp(word, "migrated"))
+            t->places.migrated = place;
+        else if (!strcmp(word, "resume"))
+            t->places.resume = place;
+        else
+            t->entry[k].name = word, t->at[k++] = place;
     }
     t->type.entries = t->entry;
+    t->places.entries = t->at;
+    if (t->places.type.file)
+        t->type.places = &t->places;
     r->ntypes++;
 }
 
