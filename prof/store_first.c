@@ -130,7 +130,8 @@ add_bin(c4i_store *s, c4i_source *src, uint64_t index, uint64_t width_ns, const 
     enum { LEAST = 1 << 16 };
     c4i_seen_bin *to;
 
-    if (width_ns < LEAST || width_ns & (width_ns - 1) || index >= INT64_MAX / width_ns)
+    if (width_ns < LEAST || width_ns & (width_ns - 1) || index >= INT64_MAX / width_ns
+        || !(bin->busy < 4e18))
         return C4_OK;                       /* not one of ours: damaged */
     if (!c4i_room(&src->bins, &src->capbins, src->nbins, sizeof(*src->bins)))
         return C4_ENOMEM;
@@ -138,6 +139,7 @@ add_bin(c4i_store *s, c4i_source *src, uint64_t index, uint64_t width_ns, const 
     *to = *bin;
     to->begin = index * width_ns;
     to->width = width_ns;
+    c4i_note_time(src, to->begin);
     if (width_ns > s->bin_ns)
         s->bin_ns = width_ns;
     return C4_OK;
@@ -150,7 +152,7 @@ take_bin(c4i_store *s, c4i_source *src, const c4i_rec_bin *r)
         .entry = c4i_store_entry(s, src, r->type_no, r->entry,
                                  r->flags & C4I_EXEC_MAIN ? C4I_STAT_MAIN
                                  : r->flags & C4I_EXEC_TASK ? C4I_STAT_TASK : C4I_STAT_ENTRY),
-        .busy = (double)c4i_spool_span(&src->spool, r->ticks), .count = r->count
+        .busy = (double)r->ticks * src->spool.ns_per_tick, .count = r->count
     };
 
     return bin.entry ? add_bin(s, src, r->index, r->width_ns, &bin) : C4_ENOMEM;

@@ -43,6 +43,13 @@ c4i_cycles(void)
 {
     return __builtin_ia32_rdtsc();
 }
+
+/* What was loaded before is there: the processor may read its counter early. */
+static inline void
+c4i_await_loads(void)
+{
+    __builtin_ia32_lfence();
+}
 #else
 /* Not reached: c4i_clock.tsc is never set here. */
 static inline uint64_t
@@ -50,22 +57,17 @@ c4i_cycles(void)
 {
     return c4i_monotonic_ns();
 }
+
+static inline void
+c4i_await_loads(void)
+{
+}
 #endif
 
 static inline uint64_t
 c4i_ticks(const c4i_clock *c)
 {
     return c->tsc ? c4i_cycles() : c4i_monotonic_ns();
-}
-
-/* Not before what was loaded so far was there: the processor may read its counter early. */
-static inline uint64_t
-c4i_ticks_after_loads(const c4i_clock *c)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_lfence();
-#endif
-    return c4i_ticks(c);
 }
 
 /* Nanoseconds since the job began; negative readings become 0. */

@@ -328,6 +328,7 @@ context_enter(c4_pe *pe, c4_chare chare, uint16_t entry, uint16_t task, const c4
     pe->ctx = (c4i_ctx){ .elem = e, .entry = entry, .task = task, .active = true };
     if (cause)
         pe->ctx.cause = *cause;
+    pe->ctx.cause.local &= pe->ctx.cause.pe == pe->me;      /* it may have waited in an element that moved */
     pe->ctx.cause.taken = 0;
     fault_info(pe);
     stretch_begin(pe);

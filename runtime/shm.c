@@ -323,7 +323,8 @@ look(struct shm *s)
             s->peers[i].nseen = c4i_ring_count(&s->peers[i].in, BURST);
             s->peers[i].seen = 0;
         }
-    now = c4i_ticks_after_loads(s->t.clock);
+    c4i_await_loads();
+    now = c4i_ticks(s->t.clock);
     for (uint32_t i = 0; i < s->t.npes; i++)
         if (!s->peers[i].seen)
             s->peers[i].seen = now;

@@ -2,11 +2,13 @@
 import importlib.util
 import json
 import os
+import pathlib
 import platform
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -45,6 +47,15 @@ def facts(path):
         return row
     finally:
         db.close()
+
+
+@pytest.fixture
+def outside():
+    """A script in no working tree; the tests' own folder may lie in one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "prog.py").write_text(PROGRAM)
+        yield folder
 
 
 @pytest.fixture
@@ -275,7 +286,8 @@ def test_other_working_trees(tree, tmp_path_factory):
     assert revision(tree) == (git(tree, "rev-parse", "HEAD"), 0)
 
 
-def test_no_revision(script, tmp_path_factory):
+def test_no_revision(outside):
+    script = outside
     assert revision(script) == (None, None)
     if shutil.which("git"):
         git(script, "init")
