@@ -79,12 +79,27 @@ c4i_handling(c4_pe *pe, const c4_cause *c)
     pe->rec.handled(pe->rec.ctx, &pe->handling);
 }
 
-/* Calls are told of by the executions that they make begin. */
+/* Kinds that belong to no collection that must be known. */
+static bool
+is_for_pe(uint8_t kind)
+{
+    const uint32_t kinds = 1u << C4I_CREATE | 1u << C4I_FUTURE | 1u << C4I_QD | 1u << C4I_SYNC
+                         | 1u << C4I_SREQ | 1u << C4I_SCAST | 1u << C4I_SDONE | 1u << C4I_SREDUCE
+                         | 1u << C4I_SYNCLOSE | 1u << C4I_SYNCGO | 1u << C4I_START
+                         | 1u << C4I_EXIT;
+
+    return kinds >> kind & 1;
+}
+
+/* Calls are told of by the executions that they make begin; what belongs to a
+ * collection that is not known yet is handled later. */
 void
 c4i_note_message(c4_pe *pe, const c4i_msg *m)
 {
     c4_cause c = c4i_cause_of(pe, m);
 
+    if (m->w.kind == C4I_POST || (!is_for_pe(m->w.kind) && !c4i_coll_find(pe, m->w.coll)))
+        return;
     switch ((enum c4i_kind)m->w.kind) {
     case C4I_CALL:
     case C4I_INSERT:

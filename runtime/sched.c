@@ -40,8 +40,6 @@ run_posted(c4_pe *pe, c4i_msg *m)
 static void
 handle_for(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
-    if (__builtin_expect(pe->want_sent, 0))
-        c4i_note_message(pe, m);
     switch ((enum c4i_kind)m->w.kind) {
     case C4I_CALL:
         if (m->w.hops == C4I_HOPS_UNSENT)
@@ -90,24 +88,12 @@ handle_for(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         pe->processed++;
 }
 
-/* Kinds that belong to no collection that must be known. */
-static bool
-is_for_pe(uint8_t kind)
-{
-    const uint32_t kinds = 1u << C4I_CREATE | 1u << C4I_FUTURE | 1u << C4I_QD | 1u << C4I_SYNC
-                         | 1u << C4I_SREQ | 1u << C4I_SCAST | 1u << C4I_SDONE | 1u << C4I_SREDUCE
-                         | 1u << C4I_SYNCLOSE | 1u << C4I_SYNCGO | 1u << C4I_START
-                         | 1u << C4I_EXIT;
-
-    return kinds >> kind & 1;
-}
-
 void
 c4i_handle(c4_pe *pe, c4i_msg *m)
 {
     c4i_coll *c;
 
-    if (__builtin_expect(pe->want_sent && is_for_pe(m->w.kind), 0))
+    if (__builtin_expect(pe->want_sent, 0))
         c4i_note_message(pe, m);
     switch ((enum c4i_kind)m->w.kind) {
     case C4I_CREATE:
