@@ -80,7 +80,7 @@ enum { C4I_WHY_LB, C4I_WHY_USER };          /* of a migration */
 
 typedef struct c4i_recorder {
     void *ctx;
-    bool want_sent;                         /* call sent() */
+    bool want_sent;                         /* call sent(), received(), handled(), resized() */
     void (*begin)(void *ctx);               /* OPTIONAL; user code is about to run, or to go on */
     void (*exec)(void *ctx, const c4i_exec *x);
     void (*sent)(void *ctx, const c4i_sent *s);
@@ -90,8 +90,9 @@ typedef struct c4i_recorder {
     void (*handled)(void *ctx, const c4_cause *m);
     /* A message of this PE that was a reference has become bytes. */
     void (*resized)(void *ctx, uint32_t trace, uint64_t nbytes);
-    /* A reading of the CPU clock: ns at ticks, since the thread began. */
+    /* OPTIONAL; a reading of the CPU clock: ns at ticks, since the thread began. */
     void (*cpu)(void *ctx, uint64_t ticks, uint64_t cpu_ns);
+    /* OPTIONAL; tasks of this number are called so. */
     void (*task)(void *ctx, uint16_t task, const char *name, const char *file, unsigned line);
     void (*activity)(void *ctx, enum c4i_activity kind, uint64_t begin, uint64_t end);
     void (*type)(void *ctx, uint16_t type_no, const c4_type *type);
