@@ -40,6 +40,23 @@ waited_for_core(const c4i_cputime *c)
     return strtoull(end, NULL, 10);
 }
 
+/* Both clocks at one moment: of a few tries one in which the thread kept its core. */
+static uint64_t
+read_both(const c4i_cputime *c, uint64_t *cpu_ns)
+{
+    enum { TRIES = 4, NEAR_NS = 5000 };
+    uint64_t before, after = c4i_ticks(c->clock);
+
+    for (int i = 0; i < TRIES; i++) {
+        before = after;
+        *cpu_ns = c4i_cpu_now_ns();
+        after = c4i_ticks(c->clock);
+        if ((double)(after - before) * c->ns_per_tick < NEAR_NS)
+            break;
+    }
+    return after;
+}
+
 void
 c4i_cputime_init(c4i_cputime *c, const c4i_clock *clock)
 {
@@ -51,8 +68,7 @@ c4i_cputime_init(c4i_cputime *c, const c4i_clock *clock)
         .stops = c4i_fault_continued()
     };
     c->waited_ns = waited_for_core(c);
-    c->cpu_ns = c4i_cpu_now_ns();
-    c->ticks = c4i_ticks(clock);
+    c->ticks = read_both(c, &c->cpu_ns);
 }
 
 void
@@ -63,12 +79,12 @@ c4i_cputime_release(c4i_cputime *c)
     c->fd = -1;
 }
 
-/* now may lie before the CPU clock is read: a thread loses its core mostly at the
- * end of a system call.  What it waited after now is left for the next reading. */
-void
-c4i_cputime_read(c4i_cputime *c, uint64_t now, c4i_cpuspan *span)
+/* The kernel's count is read a little later: what the thread waited in between is
+ * left for the next reading. */
+uint64_t
+c4i_cputime_read(c4i_cputime *c, c4i_cpuspan *span)
 {
-    uint64_t cpu_ns = c4i_cpu_now_ns();
+    uint64_t cpu_ns, now = read_both(c, &cpu_ns);
     double missing_ns = (double)(now - c->ticks) * c->ns_per_tick - (double)(cpu_ns - c->cpu_ns);
     uint32_t stops = c4i_fault_continued();
     c4i_cpuspan s = { .cpu_ns = cpu_ns - c->cpu_ns };
@@ -90,4 +106,5 @@ c4i_cputime_read(c4i_cputime *c, uint64_t now, c4i_cpuspan *span)
     c->stops = stops;
     if (span)
         *span = s;
+    return now;
 }

@@ -42,8 +42,8 @@ typedef struct c4i_cpuspan {
 /* On the PE's own thread. */
 void c4i_cputime_init(c4i_cputime *c, const struct c4i_clock *clock);
 void c4i_cputime_release(c4i_cputime *c);
-/* A new reading; now: ticks.  *span, OPTIONAL: since the last one. */
-void c4i_cputime_read(c4i_cputime *c, uint64_t now, c4i_cpuspan *span);
+/* A new reading; returns when, in ticks.  *span, OPTIONAL: since the last one. */
+uint64_t c4i_cputime_read(c4i_cputime *c, c4i_cpuspan *span);
 
 static inline bool
 c4i_cputime_is_old(const c4i_cputime *c, uint64_t now)

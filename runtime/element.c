@@ -117,12 +117,14 @@ c4i_elem_unlink(c4_pe *pe, c4i_elem *e)
 /* ---- Executions ------------------------------------------------------------- */
 
 /* A reading of the CPU clock: the recorder hears of it, too. */
-void
-c4i_read_cpu(c4_pe *pe, uint64_t now, c4i_cpuspan *span)
+uint64_t
+c4i_read_cpu(c4_pe *pe, c4i_cpuspan *span)
 {
-    c4i_cputime_read(&pe->cpu, now, span);
+    uint64_t now = c4i_cputime_read(&pe->cpu, span);
+
     if (pe->has_rec && pe->rec.cpu)
         pe->rec.cpu(pe->rec.ctx, now, pe->cpu.cpu_ns);
+    return now;
 }
 
 /* What the CPU clock showed at `when`, not long after its last reading. */
@@ -144,7 +146,7 @@ begin_now(c4_pe *pe)
         pe->rec.begin(pe->rec.ctx);
     x->begin = c4i_ticks(&pe->clock);
     for (int i = 0; i < MOST_READINGS && c4i_cputime_is_old(&pe->cpu, x->begin); i++) {
-        c4i_read_cpu(pe, x->begin, NULL);   /* it may lose its core meanwhile: then once more */
+        c4i_read_cpu(pe, NULL);             /* it may lose its core meanwhile: then once more */
         x->begin = c4i_ticks(&pe->clock);
     }
     if (pe->has_lb && pe->lb.want_cpu)
@@ -170,53 +172,56 @@ stretch_begin(c4_pe *pe)
         x->cause.arrived = x->cause.taken;
 }
 
-/* Ticks of the last `ticks` before now that were not the PE's own. */
+/* Reads the CPU clock, at *now: ticks since `from` that were not the PE's own. */
 static uint64_t
-lost_since(c4_pe *pe, uint64_t now, uint64_t ticks)
+lost_since(c4_pe *pe, uint64_t from, uint64_t *now)
 {
     c4i_cpuspan span;
     uint64_t lost, stopped;
 
-    c4i_read_cpu(pe, now, &span);
+    *now = c4i_read_cpu(pe, &span);
     stopped = (uint64_t)((double)span.stopped_ns / pe->clock.ns_per_tick);
     lost = (uint64_t)((double)span.waited_ns / pe->clock.ns_per_tick) + stopped;
-    if (lost > ticks)                       /* the rest was before, since the last reading */
-        lost = ticks;
+    if (lost > *now - from)                 /* the rest was before, since the last reading */
+        lost = *now - from;
     pe->stretch_lost += lost;
     pe->stretch_stopped += stopped < lost ? stopped : lost;
     return lost;
 }
 
-/* The running element pays for its time up to now; look: the CPU clock is to be read. */
-static void
+/* The running element pays for its time up to now, which is returned; look: the CPU
+ * clock is to be read. */
+static uint64_t
 charge(c4_pe *pe, uint64_t now, bool look)
 {
     c4i_elem *e = pe->ctx.elem;
-    uint64_t ticks = now - pe->ctx.from, lost = 0, cpu = 0;
+    uint64_t from = pe->ctx.from, lost = 0, cpu = 0, ticks;
 
+    if (look)
+        lost = lost_since(pe, from, &now);
+    ticks = now - from;
     pe->ctx.from = now;
     pe->busy_ticks += ticks;
-    if (look || c4i_cputime_is_long(&pe->cpu, ticks))
-        lost = lost_since(pe, now, ticks);
     pe->lost_ticks += lost;
     if (pe->has_lb && pe->lb.want_cpu) {
         cpu = c4i_cpu_now_ns() - pe->ctx.cpu;
         pe->ctx.cpu += cpu;
     }
     if (pe->load_off)
-        return;
+        return now;
     if (!e || !e->at_sync)
         pe->lb_background += ticks - lost;
-    if (!e)
-        return;
-    e->wall += ticks - lost;
-    e->cpu_ns += cpu;
+    if (e) {
+        e->wall += ticks - lost;
+        e->cpu_ns += cpu;
+    }
+    return now;
 }
 
 void
-c4i_charge(c4_pe *pe, uint64_t now)
+c4i_charge(c4_pe *pe)
 {
-    charge(pe, now, true);
+    charge(pe, 0, true);
 }
 
 /* CPU time of the stretch that ends, ns; the clock when it began is an estimate. */
@@ -240,7 +245,7 @@ stretch_end(c4_pe *pe, bool suspended)
         return;
     now = c4i_ticks(&pe->clock);
     is_long = c4i_cputime_is_long(&pe->cpu, now - x->begin);
-    charge(pe, now, is_long);
+    now = charge(pe, now, is_long);
     if (!pe->has_rec)
         return;
     c4i_exec rec = {
@@ -840,7 +845,7 @@ void
 c4_measure_load(c4_pe *pe, bool on)
 {
     if (pe->timing && pe->ctx.active)
-        c4i_charge(pe, c4i_ticks(&pe->clock));
+        c4i_charge(pe);
     pe->load_off = !on;
 }
 

@@ -614,8 +614,8 @@ void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
 /* Runs entry of e; the caller does nothing with e or m afterwards but
  * c4i_msg_drop(). */
 void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4_cause *cause);
-void c4i_charge(c4_pe *pe, uint64_t now);
-void c4i_read_cpu(c4_pe *pe, uint64_t now, c4i_cpuspan *span);   /* span: OPTIONAL */
+void c4i_charge(c4_pe *pe);
+uint64_t c4i_read_cpu(c4_pe *pe, c4i_cpuspan *span);    /* returns when; span: OPTIONAL */
 void c4i_after_execution(c4_pe *pe, c4i_elem *e);
 /* Puts a message among those that came too early; takes its payload over. */
 void c4i_early_add(c4_pe *pe, c4i_elem *e, c4i_msg *m);

@@ -254,14 +254,14 @@ sleep_once(c4_pe *pe, uint64_t timeout_ns)
     if (ops->park(pe->net, timeout_ns, false))
         return;                             /* something came while spinning */
     if (pe->timing)
-        c4i_read_cpu(pe, c4i_ticks(&pe->clock), NULL);
+        c4i_read_cpu(pe, NULL);
     if (pe->host && pe->host->idle_begin)
         pe->host->idle_begin(pe);
     ops->park(pe->net, timeout_ns, true);
     if (pe->host && pe->host->idle_end)
         pe->host->idle_end(pe);
     if (pe->timing)
-        c4i_read_cpu(pe, c4i_ticks(&pe->clock), NULL);
+        c4i_read_cpu(pe, NULL);
     if (pe->host && pe->host->signals)
         c4i_user_error(pe, pe->host->signals(pe));
 }

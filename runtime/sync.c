@@ -169,7 +169,7 @@ statistics(c4_pe *pe, c4i_elem *e, c4i_lb_object *o)
     c4_index index = c4_index_of(pe, c4i_chare_of(e));
 
     if (pe->ctx.elem == e && pe->ctx.active && pe->timing)
-        c4i_charge(pe, c4i_ticks(&pe->clock));
+        c4i_charge(pe);
     *o = (c4i_lb_object){ .elem = e->key, .coll = e->coll->id, .pe = pe->me,
                           .wall_s = ticks_to_s(pe, e->wall), .cpu_s = -1, .user_load = e->user_load,
                           .nbytes = e->nbytes, .movable = e->migratable && e->coll->type->pup };
@@ -234,11 +234,12 @@ add_ahead(c4_pe *pe, c4i_elem *e, void *ahead)
 static void
 pe_statistics(c4_pe *pe)
 {
-    uint64_t now = c4i_ticks(&pe->clock), ahead = 0, own;
+    uint64_t now, ahead = 0, own;
     c4i_lb_pe p = { .pe = pe->me, .nobjs = (uint32_t)pe->sync.nlocal };
 
     if (pe->ctx.active && pe->timing)
-        c4i_charge(pe, now);
+        c4i_charge(pe);
+    now = c4i_ticks(&pe->clock);
     own = pe->busy_ticks - pe->lost_ticks;
     for_each(pe, add_ahead, &ahead);
     p.wall_s = ticks_to_s(pe, now - pe->lb_begin);
