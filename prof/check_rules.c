@@ -204,7 +204,8 @@ const c4i_invariant c4i_invariants[] = {
   "WITH b AS (SELECT pe, entry, sum(busy_ns) AS ns, sum(count) AS stretches, count(*) AS n"
   "  FROM bin GROUP BY pe, entry)"
   " SELECT pe, entry, s.ns, b.ns AS bins_ns, s.stretches, b.stretches AS bins_stretches"
-  " FROM summary s LEFT JOIN b USING (pe, entry) WHERE pe IN (SELECT pe FROM pe WHERE complete)"
+  " FROM summary s LEFT JOIN b USING (pe, entry)"
+  " WHERE pe IN (SELECT pe FROM pe WHERE complete AND bins_until IS NULL)"
   " AND (b.stretches IS NOT s.stretches OR " APART("s.ns", "b.ns", "b.n") ")"
   " UNION ALL SELECT pe, entry, NULL, ns, NULL, stretches FROM b"
   " WHERE NOT EXISTS (SELECT 1 FROM summary s WHERE s.pe = b.pe AND s.entry = b.entry)" },
@@ -226,7 +227,7 @@ const c4i_invariant c4i_invariants[] = {
   "SELECT pe, p.cpu_ns, coalesce(sum(b.cpu_ns), 0) AS bins_cpu_ns, p.stolen_ns,"
   "  coalesce(sum(b.stolen_ns), 0) AS bins_stolen_ns, p.switches,"
   "  coalesce(sum(b.switches), 0) AS bins_switches"
-  " FROM pe p LEFT JOIN pe_bin b USING (pe) WHERE p.complete GROUP BY pe"
+  " FROM pe p LEFT JOIN pe_bin b USING (pe) WHERE p.complete AND bins_until IS NULL GROUP BY pe"
   " HAVING coalesce(abs(p.cpu_ns - bins_cpu_ns) > 0.01 * p.cpu_ns + 100000"
   "  OR abs(p.stolen_ns - bins_stolen_ns) > 0.01 * p.stolen_ns + 100000"
   "  OR p.switches != bins_switches, 1)" },

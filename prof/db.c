@@ -37,7 +37,7 @@ say_missing(const char *path)
     else if (c4i_trace_is_live(dir))
         c4i_say("c4prof", "%s is not written yet: its job is running", path);
     else if (access(dir, F_OK) == 0)
-        c4i_say("c4prof", "%s was not written, its job was killed: `c4prof recover %s -o FILE` "
+        c4i_say("c4prof", "%s was not written: its job was killed, or the disk was full: `c4prof recover %s -o FILE` "
                 "makes it", path, dir);
     else
         c4i_say("c4prof", "there is no file %s", path);

@@ -258,6 +258,17 @@ job_ns(const c4i_prof *p, uint64_t ticks)
     return ns > 0 ? ns : 0;
 }
 
+/* Room for a bin; they end where a disk is full. */
+static c4i_rec *
+bin_room(c4i_prof *p)
+{
+    c4i_rec *to = c4i_spool_next(&p->spool, true);
+
+    if (!to && !p->spool.head->bins_ticks)
+        p->spool.head->bins_ticks = c4i_ticks(p->clock);
+    return to;
+}
+
 static void
 flush_bins(c4i_prof *p)
 {
@@ -273,7 +284,7 @@ flush_bins(c4i_prof *p)
 
         if (!s->bin_ticks && !s->bin_count)
             continue;
-        if ((to = c4i_spool_next(&p->spool, true)))
+        if ((to = bin_room(p)))
             c4i_spool_put(to, &r);
         s->bin_ticks = s->bin_count = 0;
     }
@@ -335,7 +346,7 @@ flush_pe_bin(c4i_prof *p)
     p->switches = now;
     if (t->bin.cpu_ns > 0 || t->bin.lost > 0 || t->bin.switches) {
         r = (c4i_rec){ .pe_bin = { .kind = C4I_REC_PE_BIN, .bin = t->bin } };
-        if ((to = c4i_spool_next(&p->spool, true)))
+        if ((to = bin_room(p)))
             c4i_spool_put(to, &r);
     }
     t->bin.cpu_ns = t->bin.lost = 0;

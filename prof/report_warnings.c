@@ -27,6 +27,9 @@ static const char *const queries[] = {
     " pe, begin / 1e9, covered_until / 1e9, end / 1e9) FROM pe WHERE covered_until IS NOT NULL"
     " ORDER BY pe LIMIT 8",
 
+    "SELECT printf('PE %d: the disk was full, how busy it was over time is known to %.3f s of %.3f s',"
+    " pe, bins_until / 1e9, end / 1e9) FROM pe WHERE bins_until IS NOT NULL ORDER BY pe LIMIT 8",
+
     "SELECT CASE WHEN pe IS NULL THEN '' ELSE 'PE ' || pe || ': ' END || text FROM log"
     " WHERE level IN ('warning', 'error') LIMIT 5",
 

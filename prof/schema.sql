@@ -72,6 +72,7 @@ CREATE TABLE pe (
     arrived         INTEGER,
     dropped         INTEGER NOT NULL,
     covered_until   INTEGER,              -- executions and messages are whole from begin to here; NULL: to end
+    bins_until      INTEGER,              -- bins are whole to here: the disk was full; NULL: to end
     status          INTEGER,              -- as the PE saw it; NULL: it was killed
     complete        INTEGER NOT NULL,
     affinity        TEXT                  -- cores that it may use: "0-1"

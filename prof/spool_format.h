@@ -54,6 +54,7 @@ typedef struct c4i_spool_head {
     uint32_t nstats;                        /* stats file: entries in use */
     uint32_t npads;
     uint64_t covered_ticks;                 /* when the first detail found no room; 0: none yet */
+    uint64_t bins_ticks;                    /* when the first bin found none */
 } c4i_spool_head;
 
 enum c4i_rec_kind {

@@ -234,6 +234,9 @@ first_pass_of(c4i_store *s, uint32_t n, c4i_rows *rows, c4_buf *buf)
         case C4I_REC_BIN:
             e = take_bin(s, src, &r.bin);
             break;
+        case C4I_REC_HANDLED:
+            c4i_note_time(src, c4i_spool_ns(in, r.handled.taken));
+            break;
         case C4I_REC_PE_BIN:
             e = take_pe_bin(s, src, &r.pe_bin.bin);
             break;
@@ -392,7 +395,7 @@ write_pe(c4i_store *s, c4i_source *src, sqlite3_stmt **put)
     c4i_note_time(src, c4i_spool_ns(in, h->live_ticks));
     busy = (int64_t)c4i_spool_span(in, t.busy);
     end = (int64_t)src->end_ns > begin ? (int64_t)src->end_ns : begin;
-    return c4i_put(s->db, put, "pe", "isiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiis", (int64_t)h->pe, h->host,
+    return c4i_put(s->db, put, "pe", "isiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiis", (int64_t)h->pe, h->host,
                    (int64_t)h->pid, h->core == UINT32_MAX ? C4I_NULL : (int64_t)h->core,
                    (int64_t)0, (int64_t)(h->tsc ? 100 : 0), begin, end, busy,
                    act[C4I_ACT_IDLE], (int64_t)t.cpu_ns, (int64_t)c4i_spool_span(in, t.lost),
@@ -406,6 +409,7 @@ write_pe(c4i_store *s, c4i_source *src, sqlite3_stmt **put)
                    or_null(&t.received, t.received.max), (int64_t)t.nlocal, (int64_t)t.created,
                    (int64_t)t.left, (int64_t)t.arrived, (int64_t)h->dropped,
                    h->covered_ticks ? (int64_t)c4i_spool_ns(in, h->covered_ticks) : C4I_NULL,
+                   h->bins_ticks ? (int64_t)c4i_spool_ns(in, h->bins_ticks) : C4I_NULL,
                    h->closed ? (int64_t)h->status : C4I_NULL, (int64_t)(h->closed == 1),
                    NULL);                   /* affinity: see store.c */
 }

@@ -11,7 +11,7 @@
 static int64_t
 ns_of(double seconds)
 {
-    return isfinite(seconds) && fabs(seconds) < 4e9 ? (int64_t)llround(seconds * 1e9) : 0;
+    return isfinite(seconds) && fabs(seconds) < 4e9 ? (int64_t)llround(seconds * 1e9) : C4I_NULL;
 }
 
 static double

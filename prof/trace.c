@@ -246,7 +246,7 @@ c4i_trace_prepare(const char *file, bool overwrite, c4i_trace *t, char *err, siz
 
     t->lock = -1;
     t->asked = C4I_NAME_FREE;
-    if (!*file || file[strlen(file) - 1] == '/' || (stat(file, &st) == 0 && S_ISDIR(st.st_mode))) {
+    if (!*file || file[strlen(file) - 1] == '/' || (stat(file, &st) == 0 && !S_ISREG(st.st_mode))) {
         snprintf(err, nerr, "'%s' is no name for a file", file);
         return C4_EIO;
     }

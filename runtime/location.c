@@ -440,7 +440,8 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
     packed = pack_elem(pe, b, e, why);
     w.elem = e->key;
     w.ep = e->ep;
-    pe->lb_carry -= (int64_t)e->wall;
+    if (e->at_sync)
+        pe->lb_carry -= (int64_t)e->wall;   /* told where it goes */
     if (pe->has_rec && pe->rec.object)      /* before it is sent: it arrives after it has left */
         pe->rec.object(pe->rec.ctx, C4I_OBJ_LEFT, c4i_chare_of(e), NULL, C4I_NOPE, to, e->nbytes, why,
                        c4i_ticks(&pe->clock));
@@ -616,7 +617,8 @@ c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     pe->cur = m;
     e = unpack_elem(pe, c, m, &t);
     pe->cur = NULL;
-    pe->lb_carry += (int64_t)e->wall;
+    if (e->at_sync)
+        pe->lb_carry += (int64_t)e->wall;
     task->run = arrived_task;
     task->coll = c;
     task->lo = e->key;

@@ -235,7 +235,7 @@ static void
 pe_statistics(c4_pe *pe)
 {
     uint64_t now, ahead = 0, own;
-    c4i_lb_pe p = { .pe = pe->me, .nobjs = (uint32_t)pe->sync.nlocal };
+    c4i_lb_pe p = { .pe = pe->me };
 
     if (pe->ctx.active && pe->timing)
         c4i_charge(pe);
@@ -243,7 +243,8 @@ pe_statistics(c4_pe *pe)
     own = pe->busy_ticks - pe->lost_ticks;
     for_each(pe, add_ahead, &ahead);
     p.wall_s = ticks_to_s(pe, now - pe->lb_begin);
-    p.busy_s = ticks_to_s(pe, own - pe->lb_busy + (uint64_t)pe->lb_carry - ahead);
+    p.busy_s = (double)((int64_t)(own - pe->lb_busy) + pe->lb_carry - (int64_t)ahead)
+             * pe->clock.ns_per_tick * 1e-9;
     p.idle_s = ticks_to_s(pe, pe->idle_ticks - pe->lb_idle);
     p.background_s = ticks_to_s(pe, pe->lb_background);
     pe->lb_begin = now;
@@ -413,9 +414,13 @@ decide(c4_pe *pe, c4i_part *p)
     if (nobjs)
         qsort(objs, nobjs, sizeof(*objs), by_object);
     qsort(pes, pe->npes, sizeof(*pes), by_pe);
-    for (uint32_t i = 0; i < nobjs; i++)
+    for (uint32_t i = 0; i < pe->npes; i++)
+        pes[i].nobjs = 0;
+    for (uint32_t i = 0; i < nobjs; i++) {  /* as they were told: one may have moved since */
+        pes[objs[i].pe].nobjs++;
         if (objs[i].late)
             pes[objs[i].pe].busy_s += objs[i].wall_s;
+    }
     if (pe->lb.decide(pe->lb.ctx, pe, (uint32_t)p->r, objs, nobjs, pes, pe->npes, &moves, &n)) {
         moves = NULL;
         n = 0;

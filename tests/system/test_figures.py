@@ -229,6 +229,49 @@ def test_the_balancer_sees_the_same_numbers(tmp_path, pes, pool):
         assert all(abs(x / want - 1) < 0.05 for x in loads), loads
 
 
+MOVES = """
+class Outside(Chare):
+    def work(self, ms):
+        spin(ms)
+
+    def go(self, to):
+        self.migrate(to)
+
+class A(Chare):
+    def round(self, n, done):
+        self.n, self.done = n, done
+        spin(10)
+        self.AtSync()
+
+    def resumeFromSync(self):
+        if self.n:
+            self.thisProxy[self.thisIndex].round(self.n - 1, self.done)
+        else:
+            self.reduce(self.done)
+
+def main(args):
+    outside = Array(Outside, 2)
+    outside[0].work(200, ret=True).get()
+    done = Future()
+    Array(A, 4, useAtSync=True).round(3, done)
+    outside[0].go(1)                # it takes no part in balancing
+    done.get()
+    exit()
+"""
+
+
+def test_an_element_that_takes_no_part_brings_no_load_along(tmp_path):
+    db = record(tmp_path, MOVES, 2, "+balancer", "RotateLB")
+    assert one(db, "SELECT count(*) FROM migration WHERE why = 'user'") == 1
+    assert one(db, "SELECT count(*) FROM lb_step") == 4
+    for objects, busy in rows(db, """SELECT sum(o.wall_ns), p.busy_ns FROM lb_object o
+            JOIN lb_pe p ON p.step = o.step AND p.pe = o.from_pe GROUP BY o.step, o.from_pe"""):
+        assert objects <= busy + 1000
+    # All that was told fits into the run: nothing is told twice.
+    assert one(db, "SELECT sum(busy_ns) <= (SELECT sum(busy_ns) FROM pe) FROM lb_pe")
+    assert subprocess.run(["c4prof", "check", "run.db"], cwd=tmp_path).returncode == 0
+
+
 # ---- What was not ours -------------------------------------------------------------
 
 LONG = """
