@@ -8,7 +8,7 @@ import sys
 import traceback
 from typing import Any, Callable, List, Optional, Tuple
 
-from . import _c4
+from . import _c4, _travel
 
 
 class Charm4PyError(Exception):
@@ -173,7 +173,7 @@ class _Parts:
 
 def _survives(o: Any, kind: type) -> bool:
     try:
-        return type(pickle.loads(pickle.dumps(o))) is kind
+        return type(pickle.loads(_travel.dumps(o))) is kind
     except Exception:  # user code runs in both directions
         return False
 
@@ -191,7 +191,7 @@ def portable(exc: BaseException) -> Any:
 
 def _can_pickle(o: Any) -> bool:
     try:
-        pickle.dumps(o)
+        _travel.dumps(o)
     except Exception:
         return False
     return True

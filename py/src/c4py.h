@@ -504,6 +504,10 @@ struct py_state {
     /* helpers from the package, by name: see module.c */
     PyObject *error, *not_threaded;         /* exception classes */
     PyObject *dumps, *loads;                /* pickle */
+    PyObject *dumps_by_rule, *look_again, *pickling_error;  /* see _travel.py */
+    PyObject  *main_names;                  /* __main__'s dict, NULL before the start */
+    Py_ssize_t main_size;                   /* ... when it was looked at */
+    bool       by_rule;                     /* it has names that other PEs do not know */
     PyObject *explain_pickle, *print_uncaught, *format_remote, *collect_readonlies,
              *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
              *to_array, *when_test, *portable, *print_waiting,

@@ -485,7 +485,7 @@ put_pickle_buffers(py_enc *e, PyObject *buffers)
 
 /* Out of band only buffers that are worth it; the list gets PickleBuffers. */
 static PyObject *
-pickle_dumps(py_state *st, PyObject *o, PyObject *buffers)
+dumps_with(py_state *st, PyObject *dumps, PyObject *o, PyObject *buffers)
 {
     PyObject *append, *protocol, *r = NULL;
     bool inband = st->pickle_protocol >= 0 && st->pickle_protocol < 5;
@@ -496,11 +496,42 @@ pickle_dumps(py_state *st, PyObject *o, PyObject *buffers)
         PyObject *argv[4] = { o, protocol, append, NULL };
         PyObject *names = inband ? NULL : st->kw_buffer_callback;
 
-        r = PyObject_Vectorcall(st->dumps, argv, 2, names);
+        r = PyObject_Vectorcall(dumps, argv, 2, names);
     }
     Py_XDECREF(append);
     Py_XDECREF(protocol);
     return r;
+}
+
+/* Has pickle failed as it does on classes and functions that it does not find by name? */
+static bool
+lacks_name(py_state *st)
+{
+    return st->dumps_by_rule && (PyErr_ExceptionMatches(st->pickling_error) ||
+                                 PyErr_ExceptionMatches(PyExc_AttributeError));
+}
+
+/* By pickle, and by the rule of _travel.py what pickle cannot do. */
+static PyObject *
+pickle_dumps(py_state *st, PyObject *o, PyObject *buffers)
+{
+    PyObject *r;
+
+    if (st->main_names && PyDict_GET_SIZE(st->main_names) != st->main_size) {
+        r = PyObject_CallNoArgs(st->look_again);
+        if (!r)
+            return NULL;
+        Py_DECREF(r);
+    }
+    if (!st->by_rule) {
+        r = dumps_with(st, st->dumps, o, buffers);
+        if (r || !lacks_name(st))
+            return r;
+        PyErr_Clear();
+        if (PyList_SetSlice(buffers, 0, PyList_GET_SIZE(buffers), NULL))
+            return NULL;
+    }
+    return dumps_with(st, st->dumps_by_rule, o, buffers);
 }
 
 /* The pickle of all values that need it: length, bytes, number of buffers. */

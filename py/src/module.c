@@ -569,7 +569,8 @@ static const helper helpers[] = {
     HELPER(apply_start), HELPER(get_state), HELPER(set_state), HELPER(reducer_apply),
     HELPER(reducer_prepare), HELPER(to_array), HELPER(when_test),
     HELPER(print_waiting), HELPER(print_held), HELPER(check_sent), HELPER(check_delivered),
-    HELPER(pack_callback), HELPER(call_back),
+    HELPER(pack_callback), HELPER(call_back), HELPER(dumps_by_rule), HELPER(look_again),
+    HELPER(pickling_error),
 };
 enum { NHELPERS = sizeof(helpers) / sizeof(helpers[0]) };
 
@@ -598,6 +599,22 @@ mod_configure(PyObject *mod, PyObject *args, PyObject *kw)
         }
         Py_XSETREF(*helper_slot(state_of(mod), i), Py_NewRef(value));
     }
+    Py_RETURN_NONE;
+}
+
+/* main_is(dict, alone): __main__ as it was looked at, and whether other PEs lack names of it */
+static PyObject *
+mod_main_is(PyObject *mod, PyObject *args)
+{
+    py_state *st = state_of(mod);
+    PyObject *space;
+    int alone;
+
+    if (!PyArg_ParseTuple(args, "O!p", &PyDict_Type, &space, &alone))
+        return NULL;
+    Py_XSETREF(st->main_names, Py_NewRef(space));
+    st->main_size = PyDict_GET_SIZE(space);
+    st->by_rule = alone != 0;
     Py_RETURN_NONE;
 }
 
@@ -646,6 +663,7 @@ mod_load(PyObject *mod, PyObject *arg)
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef module_methods[] = {
     { "configure", KEYWORDS(mod_configure), METH_VARARGS | METH_KEYWORDS, NULL },
+    { "main_is", mod_main_is, METH_VARARGS, NULL },
     { "init", mod_init, METH_VARARGS, NULL },
     { "run", mod_run, METH_NOARGS, NULL },
     { "release", mod_release, METH_NOARGS, NULL },
