@@ -371,6 +371,22 @@ void py_co_print_waiting(py_state *st);
 /* The unfinished coroutines of an element, as text. */
 PyObject *py_co_names(py_state *st, const py_chare *obj);
 
+/* ---- context.c: context variables -------------------------------------------- */
+
+/* From the base context to one that begins as a copy of it. */
+void py_ctx_coroutine_begins(py_state *st);
+/* The base context instead of the running code's, which is returned (owned, may be
+ * NULL); nothing, if it is the base that runs. */
+PyObject *py_ctx_to_base(py_state *st);
+/* Back from there; takes own over. */
+void py_ctx_from_base(py_state *st, PyObject *own);
+/* A task on the stack of a coroutine; returns what py_ctx_task_ends() takes. */
+PyObject *py_ctx_task_begins(py_state *st);
+void py_ctx_task_ends(py_state *st, PyObject *outer);
+/* Around a switch: the loop's code runs with the base context on every stack. */
+void py_ctx_leaves_greenlet(py_state *st);
+void py_ctx_enters_greenlet(py_state *st);
+
 /* ---- future.c ---------------------------------------------------------------- */
 
 /* Coroutines that wait for one object. */
@@ -526,6 +542,11 @@ struct py_state {
     bool       numpy_failed;
     PyTypeObject *ndarray_type;             /* NULL until NumPy was met */
     PyTypeObject *np_generic;
+
+    PyObject  *base_context;                /* see context.c */
+    bool       at_base;
+    Py_ssize_t base_size;                   /* number of its variables when looked at */
+    PyObject  *decimal_var;                 /* ... and the one of decimal, or NULL */
 
     py_worker *cur;                         /* whose greenlet runs */
     py_worker *shell;                       /* runs the interactive shell, or NULL */

@@ -286,7 +286,7 @@ call(py_pool *p, const task *t, uint32_t i, PyObject **argv, Py_ssize_t n)
 {
     uint32_t id = t->ids ? t->ids[i] : 0;
     py_worker *w = p->st->cur;
-    PyObject *func, *r;
+    PyObject *func, *r, *variables;
 
     if ((Py_ssize_t)id >= PyTuple_GET_SIZE(t->def->funcs)) {
         PyErr_SetString(p->st->error, "charm.pool: malformed task");
@@ -294,7 +294,9 @@ call(py_pool *p, const task *t, uint32_t i, PyObject **argv, Py_ssize_t n)
     }
     func = PyTuple_GET_ITEM(t->def->funcs, id);
     w->busy = t->def->coro[id];             /* others may not suspend */
+    variables = py_ctx_task_begins(p->st);
     r = PyObject_Vectorcall(func, argv, (size_t)n | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    py_ctx_task_ends(p->st, variables);
     w->busy = true;
     if (!r && !t->def->coro[id])
         explain_suspension(p, t, func);
