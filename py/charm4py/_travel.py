@@ -24,7 +24,7 @@ import weakref
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from . import _c4
+from . import _c4, _raised
 
 try:
     from cloudpickle import CloudPickler
@@ -152,10 +152,11 @@ def _class_of(number: str, code: bytes) -> Any:
     return _class_by_id.get(number) or pickle.loads(code)
 
 
-def _by_start(o: Any) -> Any:
-    """How to pickle an object that __main__ had at the start; as pickle does, if it had not."""
-    name = _names.of_start.get(id(o))
-    return NotImplemented if name is None else (_of_start, (name,))
+def _object(o: Any) -> Any:
+    """How to pickle an object that may stand for a function, or is an exception."""
+    if id(o) in _names.of_start:
+        return _of_start, (_names.of_start[id(o)],)
+    return _raised.reduction(o) if isinstance(o, BaseException) else NotImplemented
 
 
 def _by_name(o: Any) -> Any:
@@ -163,7 +164,7 @@ def _by_name(o: Any) -> Any:
     if is_known(o):
         return NotImplemented  # as pickle does it
     if id(o) in _names.of_start:
-        return _by_start(o)
+        return _of_start, (_names.of_start[id(o)],)
     module, path = _path(o)
     if module != "__main__":
         return None
@@ -186,7 +187,7 @@ class ValuePickler(pickle.Pickler):
 
     def reducer_override(self, o: Any) -> Any:
         if not isinstance(o, (type, FunctionType)):
-            return _by_start(o)
+            return _object(o)
         how = _by_name(o)
         if how is None:
             how = _by_name_or_code(o)
@@ -240,7 +241,7 @@ if CloudPickler is not None:
                 same = getattr(o.__self__, name, None) == o
                 return (getattr, (o.__self__, name)) if same else NotImplemented
             if not isinstance(o, (type, FunctionType)):
-                return _by_start(o)
+                return _object(o)
             how = _by_name(o)
             if how is None and not self.whole:
                 how = _by_name_or_code(o)
@@ -253,7 +254,12 @@ if CloudPickler is not None:
 def dumps(o: Any, protocol: int = pickle.HIGHEST_PROTOCOL, buffer_callback: Any = None) -> bytes:
     """A value as bytes, for pickle.loads(), where pickle.dumps() fails or knows too little."""
     out = io.BytesIO()
-    ValuePickler(out, protocol, buffer_callback=buffer_callback).dump(o)
+    try:
+        ValuePickler(out, protocol, buffer_callback=buffer_callback).dump(o)
+    except RecursionError:
+        out = io.BytesIO()
+        with _raised.Unlinked():
+            ValuePickler(out, protocol, buffer_callback=buffer_callback).dump(o)
     return out.getvalue()
 
 

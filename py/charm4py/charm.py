@@ -711,7 +711,7 @@ _c4.configure(
     dumps_by_rule=_travel.dumps, look_again=_travel.look_again, pickling_error=pickle.PicklingError,
     explain_pickle=_errors.explain_pickle, print_uncaught=_errors.print_uncaught,
     print_waiting=_errors.print_waiting, print_held=_errors.print_held,
-    format_remote=_errors.format_remote, portable=_errors.portable,
+    format_remote=_errors.format_remote, stand_in=_errors.stand_in,
     collect_readonlies=_collect_readonlies, apply_start=_apply_start,
     get_state=chare.get_state, set_state=chare.set_state, reducer_apply=reduction.apply,
     reducer_prepare=reduction.prepare, to_array=reduction.to_array, pack_callback=reduction.pack_callback,

@@ -50,6 +50,7 @@ typedef struct py_enc {
     size_t         next, extcap;
     struct iovec  *iov;
     size_t         iovcap;
+    bool           by_rule;                 /* pickle by _travel.py: there are exceptions */
     PyObject     **seen;                    /* mutable containers met, borrowed */
     size_t         nseen, seencap;
     struct py_enc *link;                    /* in the free list */
@@ -410,6 +411,7 @@ typedef struct py_future {
     uint64_t   stamp;                       /* order of becoming ready */
     PyObject  *value;                       /* the value, or a list of them */
     PyObject  *error;                       /* the last exception that came */
+    PyObject  *error_tb;                    /* its traceback then, or NULL */
     PyObject  *keeps;                       /* kept alive until it is ready, OPTIONAL */
     const py_method *of;                    /* the call whose result it is, or NULL */
     const py_class  *made;                  /* what is created, or NULL */
@@ -496,6 +498,8 @@ bool py_uncaught(py_state *st, const py_method *m, py_chare *obj);
 void py_child_returns(py_state *st, PyObject *result) Py_GCC_ATTRIBUTE((cold));
 /* Encodes an exception, or a stand-in if it cannot be pickled. */
 int py_enc_exception(py_enc *e, PyObject *exc);
+/* Does the pending exception go to who waits?  All do but those that end the program. */
+bool py_reportable(void);
 
 /* ---- module.c: the one state ------------------------------------------------------ */
 
@@ -526,7 +530,7 @@ struct py_state {
     bool       by_rule;                     /* it has names that other PEs do not know */
     PyObject *explain_pickle, *print_uncaught, *format_remote, *collect_readonlies,
              *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
-             *to_array, *when_test, *portable, *print_waiting,
+             *to_array, *when_test, *stand_in, *print_waiting,
              *print_held, *check_sent, *check_delivered, *pack_callback, *call_back;
     PyObject *checks;                       /* +checkLocal: arguments -> what they were; or NULL */
     PyObject *kw_buffer_callback, *kw_buffers;

@@ -513,7 +513,7 @@ lacks_name(py_state *st)
 
 /* By pickle, and by the rule of _travel.py what pickle cannot do. */
 static PyObject *
-pickle_dumps(py_state *st, PyObject *o, PyObject *buffers)
+pickle_dumps(py_state *st, PyObject *o, PyObject *buffers, bool by_rule)
 {
     PyObject *r;
 
@@ -523,7 +523,7 @@ pickle_dumps(py_state *st, PyObject *o, PyObject *buffers)
             return NULL;
         Py_DECREF(r);
     }
-    if (!st->by_rule) {
+    if (!st->by_rule && !by_rule) {
         r = dumps_with(st, st->dumps, o, buffers);
         if (r || !lacks_name(st))
             return r;
@@ -544,7 +544,7 @@ put_pickle(py_enc *e, PyObject *o)
 
     if (!buffers)
         return -1;
-    bytes = pickle_dumps(e->st, o, buffers);
+    bytes = pickle_dumps(e->st, o, buffers, e->by_rule && e->st->dumps_by_rule);
     if (bytes && PyBytes_Check(bytes)) {
         n = (uint64_t)PyBytes_GET_SIZE(bytes);
         r = py_enc_raw(e, &n, 8);
@@ -603,12 +603,46 @@ put_pending(py_enc *e, PyObject *pending, PyObject *const *args, Py_ssize_t n,
     return 0;
 }
 
+static bool has_exception(PyObject *o, int depth);
+
+static bool
+any_exception(PyObject *const *items, Py_ssize_t n, int depth)
+{
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (has_exception(items[i], depth))
+            return true;
+    return false;
+}
+
+/* Pickle does not know how to send exceptions: are there some in what it will get? */
+static bool
+has_exception(PyObject *o, int depth)
+{
+    enum { DEPTH = 4 };
+    PyObject *key, *value;
+    Py_ssize_t pos = 0;
+
+    if (PyExceptionInstance_Check(o))
+        return true;
+    if (depth > DEPTH)
+        return false;
+    if (PyList_CheckExact(o) || PyTuple_CheckExact(o))
+        return any_exception(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), depth + 1);
+    if (!PyDict_CheckExact(o))
+        return false;
+    while (PyDict_Next(o, &pos, &key, &value))
+        if (has_exception(value, depth + 1))
+            return true;
+    return false;
+}
+
 int
 py_enc_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
 {
     PyObject *pending = NULL;
     int r;
 
+    e->by_rule = false;
     r = n < MANY_ARGS ? put_tag(e, (unsigned)n) : put_num(e, MANY_ARGS, (uint64_t)n, 8);
     for (Py_ssize_t i = 0; r == 0 && i < n; i++) {
         size_t len = e->len, next = e->next;
@@ -619,6 +653,7 @@ py_enc_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *w
             continue;
         e->len = len;
         drop_outside(e, next);
+        e->by_rule |= has_exception(args[i], 0);
         if (!pending)
             pending = PyList_New(0);
         r = pending ? PyList_Append(pending, args[i]) : FAILED;

@@ -151,8 +151,7 @@ reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is
 static bool
 reports(const py_method *m, const c4_done *done)
 {
-    return done->want && m && m->entry < C4_ENTRY_CREATE &&
-           PyErr_ExceptionMatches(PyExc_Exception);
+    return done->want && m && m->entry < C4_ENTRY_CREATE && py_reportable();
 }
 
 /* Who waits for the method is told that it has ended, and its result if it can have one. */

@@ -114,6 +114,7 @@ future_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(f->value);
     Py_VISIT(f->error);
+    Py_VISIT(f->error_tb);
     return 0;
 }
 
@@ -124,6 +125,7 @@ future_clear(PyObject *self)
 
     Py_CLEAR(f->value);
     Py_CLEAR(f->error);
+    Py_CLEAR(f->error_tb);
     return 0;
 }
 
@@ -170,8 +172,10 @@ int
 py_future_put(py_future *f, PyObject *value)
 {
     watch(f, value);
-    if (PyExceptionInstance_Check(value) && !f->results_of_bcast)
+    if (PyExceptionInstance_Check(value) && !f->results_of_bcast) {
         Py_XSETREF(f->error, Py_NewRef(value));
+        Py_XSETREF(f->error_tb, PyException_GetTraceback(value));
+    }
     if (f->nvalues == 1) {
         Py_XSETREF(f->value, Py_NewRef(value));
     } else {
@@ -194,7 +198,7 @@ py_future_put(py_future *f, PyObject *value)
 static PyObject *
 outcome(py_state *st, PyObject *o)
 {
-    if (!o && PyErr_ExceptionMatches(PyExc_Exception))
+    if (!o && py_reportable())
         o = py_take_exception(st);
     return o;
 }
@@ -396,7 +400,8 @@ future_get(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwname
     }
     if (!f->ready)
         return no_value(f);
-    if (f->error) {
+    if (f->error) {                         /* as it came: each get() would make it longer */
+        PyException_SetTraceback(f->error, f->error_tb ? f->error_tb : Py_None);
         PyErr_SetObject((PyObject *)Py_TYPE(f->error), f->error);
         return NULL;
     }

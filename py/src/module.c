@@ -565,7 +565,7 @@ typedef struct helper {
 #define HELPER(name) { #name, offsetof(py_state, name) }
 static const helper helpers[] = {
     HELPER(error), HELPER(not_threaded), HELPER(dumps), HELPER(loads), HELPER(explain_pickle),
-    HELPER(print_uncaught), HELPER(format_remote), HELPER(portable), HELPER(collect_readonlies),
+    HELPER(print_uncaught), HELPER(format_remote), HELPER(stand_in), HELPER(collect_readonlies),
     HELPER(apply_start), HELPER(get_state), HELPER(set_state), HELPER(reducer_apply),
     HELPER(reducer_prepare), HELPER(to_array), HELPER(when_test),
     HELPER(print_waiting), HELPER(print_held), HELPER(check_sent), HELPER(check_delivered),

@@ -209,7 +209,7 @@ static void
 task_failed(py_pool *p, const task *t)
 {
     py_state *st = p->st;
-    bool reports = !(t->flags & POOL_NORESULT) && PyErr_ExceptionMatches(PyExc_Exception);
+    bool reports = !(t->flags & POOL_NORESULT) && py_reportable();
     uint32_t n = t->flags & POOL_STAR ? 1 : t->n;
     PyObject *exc;
     pool_job *j;
