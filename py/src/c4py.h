@@ -51,8 +51,11 @@ typedef struct py_enc {
     struct iovec  *iov;
     size_t         iovcap;
     bool           by_rule;                 /* pickle by _travel.py: there are exceptions */
-    PyObject     **seen;                    /* mutable containers met, borrowed */
+    PyObject     **seen;                    /* a set of objects met, borrowed */
     size_t         nseen, seencap;
+    size_t         nshared;                 /* mutable ones that a pickled value may have, too */
+    size_t         nowned;                  /* so many pieces in ext are not of the pickle */
+    bool           again;                   /* the pickle has memory of one of them */
     struct py_enc *link;                    /* in the free list */
     unsigned char  small[PY_ENC_SMALL];
 } py_enc;
@@ -75,6 +78,8 @@ size_t py_enc_size(const py_enc *e);
 void py_enc_copy(const py_enc *e, unsigned char *out);
 /* For ndarray.c and reducers.c. */
 int py_enc_aligned(py_enc *e, const void *data, size_t nbytes, PyObject *owner);
+/* Was this array met before?  found_by_address: it will be sent from where it is. */
+bool py_enc_met_array(py_enc *e, PyObject *o, bool found_by_address);
 int py_enc_array_head(py_enc *e, char type, int ndim, const Py_ssize_t *shape, size_t nbytes);
 
 typedef struct py_dec {
@@ -104,7 +109,7 @@ const unsigned char *py_dec_skip(py_dec *d, size_t nbytes);
 
 /* ---- ndarray.c: NumPy, loaded when first met ----------------------------- */
 
-/* 1: done; 0: not for us, pickle it; -1: error. */
+/* 1: done; 0: not for us, pickle it; 2: it was met before; -1: error. */
 int py_nd_encode(py_enc *e, PyObject *o);
 PyObject *py_nd_decode(py_dec *d, bool scalar);
 /* The C API, loading NumPy if import is true; false: not there. */

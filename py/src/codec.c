@@ -8,9 +8,11 @@
  * large arrays, which begins at a multiple of 16 of the payload and is not
  * copied into the encoder but sent from where it is.
  *
- * Values come back equal and of the same type.  A value that contains the same
- * mutable container twice, is cyclic, deeply nested, of a subclass or of any
- * other class is pickled (protocol 5 with buffers out of band).
+ * Values come back equal and of the same type.  A value that is cyclic, deeply
+ * nested, of a subclass or of any other class is pickled (protocol 5 with buffers
+ * out of band).  If the same mutable object, or large bytes, is met twice in the
+ * values of a payload, or may be in a pickled one and in another, then all but
+ * the plain ones are pickled together, so that it is one object there, too.
  *
  * Cost: an int argument is 3 to 10 bytes and about 15 ns; no allocation for
  * payloads below PY_ENC_SMALL.
@@ -41,7 +43,7 @@ enum {
 };
 
 /* What encoding one value came to. */
-enum outcome { FAILED = -1, DONE = 0, PICKLE = 1 };
+enum outcome { FAILED = -1, DONE = 0, PICKLE = 1, ALIAS = 2 };
 
 /* ---- Encoder ------------------------------------------------------------ */
 
@@ -248,6 +250,97 @@ py_enc_iov(py_enc *e, int *niov)
     return e->iov;
 }
 
+/* ---- Objects met ---------------------------------------------------------- */
+
+static inline size_t
+slot_of(const py_enc *e, const PyObject *o)
+{
+    return (size_t)((uintptr_t)o >> 4) * 0x9e3779b97f4a7c15u >> 20 & (e->seencap - 1);
+}
+
+/* The slot that has o, or would. */
+static PyObject **
+find_seen(const py_enc *e, PyObject *o)
+{
+    size_t i = slot_of(e, o);
+
+    while (e->seen[i] && e->seen[i] != o)
+        i = (i + 1) & (e->seencap - 1);
+    return &e->seen[i];
+}
+
+static bool
+more_seen(py_enc *e)
+{
+    enum { FEW = 64 };
+    PyObject **old = e->seen;
+    size_t n = e->seencap;
+
+    e->seen = PyMem_Calloc(n ? n * 4 : FEW, sizeof(*e->seen));
+    if (!e->seen) {
+        e->seen = old;
+        return false;
+    }
+    e->seencap = n ? n * 4 : FEW;
+    for (size_t i = 0; i < n; i++)
+        if (old[i])
+            *find_seen(e, old[i]) = old[i];
+    PyMem_Free(old);
+    return true;
+}
+
+static void
+forget_seen(py_enc *e)
+{
+    enum { KEEP = 256 };
+
+    if (e->seencap <= KEEP) {
+        memset(e->seen, 0, e->seencap * sizeof(*e->seen));
+    } else {
+        PyMem_Free(e->seen);
+        e->seen = NULL;
+        e->seencap = 0;
+    }
+    e->nseen = 0;
+}
+
+/* Was this object met before?  Nobody else holds one with one reference, so most cost
+ * nothing. */
+static inline bool
+met_before(py_enc *e, PyObject *o)
+{
+    PyObject **slot;
+
+    if (Py_REFCNT(o) == 1)
+        return false;
+    if (2 * e->nseen >= e->seencap && !more_seen(e))
+        return true;
+    slot = find_seen(e, o);
+    if (*slot)
+        return true;
+    *slot = o;
+    e->nseen++;
+    return false;
+}
+
+/* The same for what may be changed through a pickled value, too. */
+static inline bool
+shared_before(py_enc *e, PyObject *o)
+{
+    if (Py_REFCNT(o) == 1)
+        return false;
+    e->nshared++;
+    return met_before(e, o);
+}
+
+bool
+py_enc_met_array(py_enc *e, PyObject *o, bool found_by_address)
+{
+    bool inband = e->st->pickle_protocol >= 0 && e->st->pickle_protocol < 5;
+
+    return found_by_address && !inband ? met_before(e, o) : shared_before(e, o);
+}
+
 /* ---- Values out ----------------------------------------------------------- */
 
 static int put_value(py_enc *e, PyObject *o, int depth);
@@ -328,31 +421,7 @@ put_bytes(py_enc *e, PyObject *o)
         return FAILED;
     if (n < PY_OUTSIDE_MIN)
         return py_enc_raw(e, PyBytes_AS_STRING(o), n);
-    return put_outside(e, PyBytes_AS_STRING(o), n, o);
-}
-
-/* True if this mutable container was met before: the identity that the
- * receiver would lose is pickle's business.  Nobody else holds a container with
- * one reference, so most cost nothing. */
-static bool
-met_before(py_enc *e, PyObject *o)
-{
-    enum { SEEN_MAX = 64 };
-
-    if (Py_REFCNT(o) == 1)
-        return false;
-    for (size_t i = 0; i < e->nseen; i++)
-        if (e->seen[i] == o)
-            return true;
-    if (e->nseen >= SEEN_MAX)
-        return true;                        /* too many to tell */
-    if (!e->seen) {
-        e->seen = PyMem_Malloc(SEEN_MAX * sizeof(*e->seen));
-        if (!e->seen)
-            return true;
-    }
-    e->seen[e->nseen++] = o;
-    return false;
+    return met_before(e, o) ? ALIAS : put_outside(e, PyBytes_AS_STRING(o), n, o);
 }
 
 static int
@@ -407,7 +476,7 @@ put_other(py_enc *e, PyObject *o)
     if (py_proxy_check(st, o))
         return put_tag(e, V_PROXY) ? FAILED : py_proxy_encode(e, (py_proxy *)o);
     r = py_nd_encode(e, o);
-    return r < 0 ? FAILED : r ? DONE : PICKLE;
+    return r < 0 ? FAILED : r == 0 ? PICKLE : r == 1 ? DONE : ALIAS;
 }
 
 static int
@@ -438,9 +507,9 @@ put_value(py_enc *e, PyObject *o, int depth)
         return put_items(e, &PyTuple_GET_ITEM(o, 0), PyTuple_GET_SIZE(o), depth);
     }
     if (PyList_CheckExact(o))
-        return met_before(e, o) ? PICKLE : put_list(e, o, depth);
+        return shared_before(e, o) ? ALIAS : put_list(e, o, depth);
     if (PyDict_CheckExact(o))
-        return met_before(e, o) ? PICKLE : put_dict(e, o, depth);
+        return shared_before(e, o) ? ALIAS : put_dict(e, o, depth);
     return put_other(e, o);
 }
 
@@ -462,6 +531,16 @@ py_enc_array_head(py_enc *e, char type, int ndim, const Py_ssize_t *shape, size_
 
 /* ---- Pickle --------------------------------------------------------------- */
 
+/* Is this the memory of an array that goes in its own right? */
+static bool
+sent_already(const py_enc *e, const void *data, size_t nbytes)
+{
+    for (size_t i = 0; nbytes >= PY_OUTSIDE_MIN && i < e->nowned; i++)
+        if (e->ext[i].data == data && e->ext[i].nbytes == nbytes)
+            return true;
+    return false;
+}
+
 static int
 put_pickle_buffers(py_enc *e, PyObject *buffers)
 {
@@ -474,6 +553,7 @@ put_pickle_buffers(py_enc *e, PyObject *buffers)
         if (!view)
             return -1;
         n = (uint64_t)view->len;
+        e->again |= sent_already(e, view->buf, n);
         memcpy(head, &n, 8);
         head[8] = view->readonly != 0;
         if (py_enc_raw(e, head, sizeof(head)) ||
@@ -636,33 +716,73 @@ has_exception(PyObject *o, int depth)
     return false;
 }
 
-int
-py_enc_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
+/* Nothing that could be shared. */
+static bool
+is_plain(PyObject *o)
+{
+    return PyLong_CheckExact(o) || PyUnicode_CheckExact(o) || PyFloat_CheckExact(o) ||
+           o == Py_None || PyBool_Check(o) ||
+           (PyBytes_CheckExact(o) && PyBytes_GET_SIZE(o) < PY_OUTSIDE_MIN);
+}
+
+/* Leaves a hole for a value that will be pickled, and takes back what there is of it. */
+static int
+put_hole(py_enc *e, PyObject *o, size_t len, size_t next, PyObject **pending)
+{
+    e->len = len;
+    drop_outside(e, next);
+    e->by_rule |= has_exception(o, 0);
+    if (!*pending && !(*pending = PyList_New(0)))
+        return FAILED;
+    return PyList_Append(*pending, o) ? FAILED : put_tag(e, V_PICKLED);
+}
+
+/* ALIAS: it has to be done anew, together. */
+static int
+put_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what, bool together)
 {
     PyObject *pending = NULL;
     int r;
 
-    e->by_rule = false;
+    e->by_rule = e->again = false;
+    e->nshared = 0;
     r = n < MANY_ARGS ? put_tag(e, (unsigned)n) : put_num(e, MANY_ARGS, (uint64_t)n, 8);
     for (Py_ssize_t i = 0; r == 0 && i < n; i++) {
-        size_t len = e->len, next = e->next;
+        size_t len = e->len, next = e->next, nshared = e->nshared;
 
-        e->nseen = 0;
-        r = put_value(e, args[i], 0);
-        if (r != PICKLE)
-            continue;
+        r = together && !is_plain(args[i]) ? PICKLE : put_value(e, args[i], 0);
+        if (r == PICKLE) {
+            e->nshared = nshared;
+            r = put_hole(e, args[i], len, next, &pending);
+        }
+    }
+    if (r == 0 && pending && e->nshared && !together)
+        r = ALIAS;
+    if (r == 0 && pending) {
+        e->nowned = together ? 0 : e->next;
+        r = put_pending(e, pending, args, n, what);
+        if (r == 0 && e->again)
+            r = ALIAS;
+    }
+    Py_XDECREF(pending);
+    return r;
+}
+
+int
+py_enc_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
+{
+    size_t len = e->len, next = e->next;
+    int r = put_args(e, args, n, what, false);
+
+    if (e->nseen)
+        forget_seen(e);
+    if (__builtin_expect(r == ALIAS, 0)) {
         e->len = len;
         drop_outside(e, next);
-        e->by_rule |= has_exception(args[i], 0);
-        if (!pending)
-            pending = PyList_New(0);
-        r = pending ? PyList_Append(pending, args[i]) : FAILED;
-        if (r == 0)
-            r = put_tag(e, V_PICKLED);
+        r = put_args(e, args, n, what, true);
+        if (e->nseen)
+            forget_seen(e);
     }
-    if (r == 0 && pending)
-        r = put_pending(e, pending, args, n, what);
-    Py_XDECREF(pending);
     return r;
 }
 
