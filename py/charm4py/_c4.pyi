@@ -1,6 +1,6 @@
 # Types of what is written in C.  Proxies, futures and channels are made by the
 # runtime; charm4py.threads, .channel and .chare have the public names.
-from typing import Any, Generic, Optional, Sequence, Tuple, TypeVar, Union, overload
+from typing import Any, Dict, Generic, Optional, Sequence, Tuple, TypeVar, Union, overload
 
 from typing_extensions import Literal, final
 
@@ -97,4 +97,6 @@ class Channel:
     def ready(self) -> bool: ...
 
 # The rest is the package's own business.
+class Keywords(Dict[str, Any]): ...
+
 def __getattr__(name: str) -> Any: ...

@@ -147,6 +147,8 @@ typedef struct py_method {
     PyObject      *func;                    /* called with self first; NULL: look up by name */
     PyObject      *params;                  /* tuple of names without self, or NULL */
     PyObject      *defaults;                /* tuple, of the last parameters, or NULL */
+    PyObject      *keywords;                /* (names, required, any?) of those without a place,
+                                               or NULL */
     PyObject      *when;                    /* condition object, or NULL; its parts: */
     PyObject      *when_func, *when_attr;   /* see when.c */
     int            when_arg;
@@ -519,7 +521,7 @@ struct py_state {
     int            pickle_protocol;
 
     PyTypeObject *chare_type, *proxy_type, *method_type, *bound_type, *future_type,
-                 *channel_type, *block_type;
+                 *channel_type, *block_type, *keywords_type;
     py_class    *classes;
     py_class   **class_table;               /* open addressing by hash */
     size_t       class_cap, nclasses;

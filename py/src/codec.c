@@ -32,6 +32,7 @@ enum tag {
     V_NONE, V_TRUE, V_FALSE, V_I16, V_I32, V_I64, V_BIGINT, V_FLOAT,
     V_ASCII8, V_STR, V_BYTES8, V_BYTES, V_TUPLE8, V_TUPLE, V_LIST8, V_LIST,
     V_DICT8, V_DICT, V_PROXY, V_BOUND, V_FUTURE, V_ARRAY, V_NPSCALAR, V_PICKLED,
+    V_KEYWORDS,
     V_SMALLINT = 0x40                       /* 0x40 ... 0xff: -32 ... 159 */
 };
 
@@ -473,6 +474,8 @@ put_other(py_enc *e, PyObject *o)
         return put_tag(e, V_FUTURE) ? FAILED : py_future_encode(e, (py_future *)o);
     if (t == st->bound_type)
         return put_tag(e, V_BOUND) ? FAILED : py_bound_encode(e, (py_bound *)o);
+    if (t == st->keywords_type)
+        return put_tag(e, V_KEYWORDS) ? FAILED : put_dict(e, o, 0);
     if (py_proxy_check(st, o))
         return put_tag(e, V_PROXY) ? FAILED : py_proxy_encode(e, (py_proxy *)o);
     r = py_nd_encode(e, o);
@@ -708,7 +711,7 @@ has_exception(PyObject *o, int depth)
         return false;
     if (PyList_CheckExact(o) || PyTuple_CheckExact(o))
         return any_exception(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), depth + 1);
-    if (!PyDict_CheckExact(o))
+    if (!PyDict_Check(o))
         return false;
     while (PyDict_Next(o, &pos, &key, &value))
         if (has_exception(value, depth + 1))
@@ -1034,6 +1037,20 @@ take_number(py_dec *d, unsigned tag)
     }
 }
 
+/* The keywords of a call: as put_dict() wrote them. */
+static PyObject *
+take_keywords(py_dec *d)
+{
+    PyObject *dict = take_value(d), *o = NULL;
+
+    if (dict && PyDict_CheckExact(dict))
+        o = PyObject_CallOneArg((PyObject *)d->st->keywords_type, dict);
+    else if (dict)
+        malformed();
+    Py_XDECREF(dict);
+    return o;
+}
+
 static PyObject *
 take_container(py_dec *d, unsigned tag)
 {
@@ -1050,6 +1067,7 @@ take_container(py_dec *d, unsigned tag)
     case V_LIST: o = take_list(d, 8); break;
     case V_DICT8: o = take_dict(d, 1); break;
     case V_DICT: o = take_dict(d, 8); break;
+    case V_KEYWORDS: o = take_keywords(d); break;
     case V_PROXY: o = py_proxy_decode(d); break;
     case V_BOUND: o = py_bound_decode(d); break;
     case V_FUTURE: o = py_future_decode(d); break;

@@ -714,6 +714,18 @@ names_tuple(const char *name)
     return t;
 }
 
+/* What a call by keywords carries: a type of its own, so that no dict is taken for one. */
+static int
+add_keywords_type(PyObject *mod, py_state *st)
+{
+    st->keywords_type = (PyTypeObject *)PyObject_CallFunction(
+        (PyObject *)&PyType_Type, "s(O){ssss}", "Keywords", &PyDict_Type, "__module__",
+        "charm4py._c4", "__doc__", "Keyword arguments of a call.");
+    if (!st->keywords_type)
+        return -1;
+    return PyModule_AddObjectRef(mod, "Keywords", (PyObject *)st->keywords_type);
+}
+
 static int
 module_exec(PyObject *mod)
 {
@@ -738,7 +750,7 @@ module_exec(PyObject *mod)
         !st->kw_buffers || !st->empty_tuple || !st->class_map || !st->coll_proxies ||
         !st->exported || !st->block_type)
         return -1;
-    if (py_proxy_init_types(mod, st) || py_chare_init_type(mod, st) ||
+    if (add_keywords_type(mod, st) || py_proxy_init_types(mod, st) || py_chare_init_type(mod, st) ||
         py_future_init_type(mod, st) || py_channel_init_type(mod, st))
         return -1;
     return 0;

@@ -158,20 +158,20 @@ method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyOb
     return py_send((py_proxy *)args[0], m, args + 1, n - 1, kwnames);
 }
 
-/* From the tuple (name, func, params, defaults, coro, varargs, when, action). */
+/* From a tuple as chare.py describes it. */
 static py_method *
 method_new(py_class *cls, PyObject *spec, uint16_t entry)
 {
     py_state *st = cls->st;
     py_method *m = PyObject_New(py_method, st->method_type);
-    PyObject *name, *func, *params, *defaults, *when;
+    PyObject *name, *func, *params, *defaults, *when, *keywords;
     int coro, varargs, action;
 
     if (!m)
         return NULL;
     memset(&m->vectorcall, 0, sizeof(*m) - offsetof(py_method, vectorcall));
-    if (!PyArg_ParseTuple(spec, "UOOOppOi", &name, &func, &params, &defaults, &coro, &varargs,
-                          &when, &action)) {
+    if (!PyArg_ParseTuple(spec, "UOOOppOiO", &name, &func, &params, &defaults, &coro, &varargs,
+                          &when, &action, &keywords)) {
         Py_DECREF(m);
         return NULL;
     }
@@ -182,6 +182,7 @@ method_new(py_class *cls, PyObject *spec, uint16_t entry)
     m->params = params == Py_None ? NULL : Py_NewRef(params);
     m->defaults = defaults == Py_None ? NULL : Py_NewRef(defaults);
     m->when = when == Py_None ? NULL : Py_NewRef(when);
+    m->keywords = keywords == Py_None ? NULL : Py_NewRef(keywords);
     m->entry = entry;
     m->action = (uint8_t)action;
     m->coro = coro != 0;
@@ -211,6 +212,7 @@ method_dealloc(PyObject *self)
     Py_XDECREF(m->params);
     Py_XDECREF(m->defaults);
     Py_XDECREF(m->when);
+    Py_XDECREF(m->keywords);
     Py_XDECREF(m->when_func);
     Py_XDECREF(m->when_attr);
     type->tp_free(self);

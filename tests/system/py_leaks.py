@@ -34,6 +34,9 @@ class Node(Chare):
     def echo(self, *x):
         return x
 
+    def keywords(self, a=[], b=2, *, k=1, **others):
+        return others
+
     def fail(self):
         raise ValueError('x')
 
@@ -139,6 +142,7 @@ def features(a):
     yield 'ret', lambda: a[1].echo(1, 'x', [2], {'a': 3}, ret=True).get()
     yield 'local', lambda: a[0].echo(1, 'x', [2], ret=True).get()
     yield 'kwargs', lambda: a[1].deep(n=0, ret=True).get()
+    yield 'keywords', lambda: a.keywords(b=[1], k=[2], o=Thing(), ret=True).get()
     yield 'bcast', lambda: a.echo(1, ret=True).get()
     yield 'await', lambda: a.echo(1, awaitable=True).get()
     yield 'array', lambda: a[1].echo(big, big[::2], np.float32(1), ret=True).get()
