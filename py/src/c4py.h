@@ -177,6 +177,19 @@ struct py_class {
     py_class    *next;
 };
 
+/* Attributes of one's own and weak references, of proxies, futures and channels.  These
+ * are shown to the garbage collector once they have attributes. */
+typedef struct py_attrs {
+    PyObject *dict, *weak;
+} py_attrs;
+int py_attrs_set(PyObject *self, PyObject *name, PyObject *value);
+PyObject *py_attrs_dict(PyObject *self, void *unused);
+#define PY_ATTRS_MEMBERS(type) \
+    { "__dictoffset__", T_PYSSIZET, offsetof(type, attrs.dict), READONLY, NULL }, \
+    { "__weaklistoffset__", T_PYSSIZET, offsetof(type, attrs.weak), READONLY, NULL }
+#define PY_ATTRS_GETSET \
+    { "__dict__", py_attrs_dict, PyObject_GenericSetDict, NULL, NULL }
+
 typedef struct py_proxy {
     PyObject_HEAD
     py_class *cls;
@@ -192,6 +205,7 @@ typedef struct py_proxy {
     c4_index  dims;
     int64_t   at[C4_MAXDIMS];               /* of an element */
     PyObject *created;                      /* creation future, or NULL */
+    py_attrs  attrs;
 } py_proxy;
 
 typedef struct py_bound {
@@ -423,6 +437,7 @@ typedef struct py_future {
     const py_method *of;                    /* the call whose result it is, or NULL */
     const py_class  *made;                  /* what is created, or NULL */
     py_waiters waiters;
+    py_attrs   attrs;
 } py_future;
 
 int py_future_init_type(PyObject *mod, py_state *st);

@@ -115,6 +115,7 @@ future_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(f->value);
     Py_VISIT(f->error);
     Py_VISIT(f->error_tb);
+    Py_VISIT(f->attrs.dict);
     return 0;
 }
 
@@ -126,6 +127,7 @@ future_clear(PyObject *self)
     Py_CLEAR(f->value);
     Py_CLEAR(f->error);
     Py_CLEAR(f->error_tb);
+    Py_CLEAR(f->attrs.dict);
     return 0;
 }
 
@@ -137,6 +139,8 @@ future_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     PyObject_GC_UnTrack(self);
+    if (f->attrs.weak)
+        PyObject_ClearWeakRefs(self);
     if (f->exported && st->exported) {
         PyObject *key = PyLong_FromUnsignedLongLong(f->id);
 
@@ -710,10 +714,18 @@ static PyMethodDef future_methods[] = {
 static PyGetSetDef future_getset[] = {
     { "store", future_get_store, future_set_store, "Is it of the store of charm4py.ray?", NULL },
     { "fid", future_fid, NULL, "A number that names the future in the whole job.", NULL },
+    PY_ATTRS_GETSET,
     { NULL, NULL, NULL, NULL, NULL }
 };
 
+static PyMemberDef future_members[] = {
+    PY_ATTRS_MEMBERS(py_future),
+    { NULL, 0, 0, 0, NULL }
+};
+
 static PyType_Slot future_slots[] = {
+    { Py_tp_setattro, py_attrs_set },
+    { Py_tp_members, future_members },
     { Py_tp_dealloc, future_dealloc },
     { Py_tp_traverse, future_traverse },
     { Py_tp_clear, future_clear },
