@@ -190,8 +190,8 @@ def _attribute(path: str) -> str:
 
 
 def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Optional[str],
-                   method: Optional[str]) -> None:
-    """Raises exc's error again, saying which argument of which call it was.
+                   method: Optional[str], is_result: bool = False) -> None:
+    """Raises exc's error again, saying which argument of which call it was, or whose result.
 
     What is not pickle's own complaint but an error of the user's code is left as it is.
     """
@@ -205,7 +205,8 @@ def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Option
             text = f"{class_name} cannot migrate: {_attribute(_culprit(arg))}: {exc}"
             raise (type(exc) if pickles_own else pickle.PicklingError)(text) from None
         of = f" of {class_name}.{method}" if class_name and method else ""
-        where = (f"argument {i + 1}" + (" " if _culprit(arg) else "") + _culprit(arg))
+        what = "the result" if is_result else f"argument {i + 1}"
+        where = what + (" " if _culprit(arg) else "") + _culprit(arg)
         text = f"{where}{of} cannot be sent to another PE: {exc}"
         kind = type(exc) if pickles_own else pickle.PicklingError
         raise kind(text) from (exc if exc.__traceback__ else None)

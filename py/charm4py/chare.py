@@ -193,6 +193,29 @@ def _keywords(code: CodeType, defaults: Optional[Dict[str, Any]]) -> _Keywords:
     return names, tuple(name for name in names if name not in (defaults or ())), any_name
 
 
+_SUSPENDED = (
+    (inspect.CO_COROUTINE, "async def", "use @coro, and get() instead of await"),
+    (inspect.CO_ASYNC_GENERATOR, "an asynchronous generator", "use @coro, and return a list"),
+    (inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE, "a generator",
+     "return a list, or let its name begin with _ if only the chare itself calls it"))
+
+
+def _check_kind(cls: type, func: FunctionType) -> FunctionType:
+    """Refuses what returns at once and does nothing; what looks private, when it is called."""
+    for flag, kind, cure in _SUSPENDED:
+        if not func.__code__.co_flags & flag:
+            continue
+        text = f"{cls.__name__}.{func.__name__} is {kind}, which no entry method can be: {cure}"
+        if not func.__name__.startswith("_") or func.__name__ == "__init__":
+            raise Charm4PyError(text)
+
+        def refuse(self: Any, *args: Any) -> None:
+            raise Charm4PyError(text)
+
+        return refuse  # type: ignore[return-value]
+    return func
+
+
 def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
     """What the extension needs to know of a method."""
     raw = inspect.getattr_static(cls, name)
@@ -201,9 +224,12 @@ def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
     if not isinstance(raw, FunctionType):
         func = raw if name == "__init__" else _call_by_name(name)
         target = getattr(cls, name)
+        if isinstance(getattr(target, "__func__", target), FunctionType):
+            _check_kind(cls, getattr(target, "__func__", target))
         coro = bool(getattr(target, "_c4_coro", False))
         return (name, func, None, None, coro, True, None, action, ((), (), True))
     code = raw.__code__
+    func = _check_kind(cls, raw)
     params = code.co_varnames[1:code.co_argcount]
     keywords = _keywords(code, raw.__kwdefaults__)
     assert "ret" not in params + (keywords[0] if keywords else ()), \
@@ -211,7 +237,7 @@ def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
     cond = getattr(raw, "_c4_when", None)
     if cond is not None:
         cond = _condition(cls, raw, cond, params)
-    return (name, _taking_keywords(raw) if keywords else raw, params, raw.__defaults__,
+    return (name, _taking_keywords(func) if keywords else func, params, raw.__defaults__,
             bool(getattr(raw, "_c4_coro", False)), bool(code.co_flags & inspect.CO_VARARGS), cond,
             action, keywords)
 

@@ -583,6 +583,9 @@ def _check_entry(entry: Any) -> None:
             raise Charm4PyError("Mainchare constructor must take one (and only one) parameter")
         return
     assert callable(entry), "entry must be a function or a Chare class"
+    if inspect.iscoroutinefunction(entry) or inspect.isgeneratorfunction(entry):
+        raise Charm4PyError("Main function must be a plain one, not async def or a generator: it may "
+                            "wait with get()")
     code = getattr(entry, "__code__", None)
     if code is not None and code.co_argcount - inspect.ismethod(entry) != 1:
         raise Charm4PyError("Main function must have one (and only one) parameter")

@@ -63,6 +63,7 @@ typedef struct py_enc {
 /* What a failed encoding was for, for the message. */
 typedef struct py_enc_what {
     const char *class_name, *method;        /* OPTIONAL */
+    bool        is_result;                  /* what the method returned, else its arguments */
 } py_enc_what;
 
 /* Encoders nest (pickling may run user code that sends), hence a free list. */

@@ -660,9 +660,10 @@ explain(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
     list = PyTuple_New(n);
     for (Py_ssize_t i = 0; list && i < n; i++)
         PyTuple_SET_ITEM(list, i, Py_NewRef(args[i]));
-    r = list ? PyObject_CallFunction(e->st->explain_pickle, "OOzz", list, value,
+    r = list ? PyObject_CallFunction(e->st->explain_pickle, "OOzzO", list, value,
                                      what ? what->class_name : NULL,
-                                     what ? what->method : NULL)
+                                     what ? what->method : NULL,
+                                     what && what->is_result ? Py_True : Py_False)
              : NULL;
     Py_XDECREF(list);
     if (!r) {

@@ -180,8 +180,10 @@ reply_here(py_state *st, const c4_done *done, PyObject *value)
 }
 
 static void
-reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is_error)
+reply(py_state *st, const py_method *m, c4_call *call, const c4_done *done, PyObject *value,
+      bool is_error)
 {
+    py_enc_what what = { m ? m->cls->short_name : NULL, m ? PyUnicode_AsUTF8(m->name) : NULL, true };
     py_enc *e;
     const struct iovec *iov;
     int niov;
@@ -191,7 +193,7 @@ reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is
     e = py_enc_begin(st);
     if (!e)
         return;
-    if (is_error ? py_enc_exception(e, value) : py_enc_args(e, &value, 1, NULL)) {
+    if (is_error ? py_enc_exception(e, value) : py_enc_args(e, &value, 1, &what)) {
         PyObject *exc = py_take_exception(st);
 
         e->len = 0;                         /* nothing of the value is kept */
@@ -224,7 +226,7 @@ answer(py_state *st, const py_method *m, c4_call *call, const c4_done *done, PyO
     if (!done->want)
         return;
     if (m && m->entry < C4_ENTRY_CREATE)
-        reply(st, call, done, result, false);
+        reply(st, m, call, done, result, false);
     else if (call)
         c4_replyv(st->pe, NULL, 0, false);
     else
@@ -245,7 +247,7 @@ py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_don
             if (py_uncaught(st, m, obj))    /* a shell's job goes on, and so does who waits */
                 answer(st, m, call, who, Py_None);
         } else if ((exc = py_take_exception(st)) != NULL) {
-            reply(st, call, who, exc, true);
+            reply(st, m, call, who, exc, true);
             Py_DECREF(exc);
         }
     } else {
@@ -634,7 +636,7 @@ pack(py_state *st, py_self *s)
 {
     packed_head h = { 0, s->obj->who.idx, s->obj->who.coll, 0 };
     PyObject *state = get_state(st, s->obj);
-    py_enc_what what = { s->obj->cls->short_name, "(state of a migrating chare)" };
+    py_enc_what what = { s->obj->cls->short_name, "(state of a migrating chare)", false };
     py_enc *e = state ? py_enc_begin(st) : NULL;
     int r = -1;
 

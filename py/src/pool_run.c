@@ -130,7 +130,7 @@ pool_flush(py_pool *p, unsigned flags)
 static enum pool_outcome
 encode_values(py_pool *p, py_enc **e, PyObject *const *values, Py_ssize_t n)
 {
-    static const py_enc_what what = { "charm.pool", "result" };
+    static const py_enc_what what = { "charm.pool", "task", true };
     PyObject *exc;
 
     if (py_enc_args(*e, values, n, &what) == 0)

@@ -220,7 +220,7 @@ send_encoded(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_
              unsigned flags)
 {
     py_state *st = p->cls->st;
-    py_enc_what what = { p->cls->short_name, PyUnicode_AsUTF8(m->name) };
+    py_enc_what what = { p->cls->short_name, PyUnicode_AsUTF8(m->name), false };
     py_enc *e = py_enc_begin(st);
     const struct iovec *iov;
     c4_err err = C4_OK;
@@ -417,7 +417,7 @@ create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe
 static py_enc *
 encode_args(py_class *cls, PyObject *sequence, bool called)
 {
-    py_enc_what what = { cls->short_name, "__init__" };
+    py_enc_what what = { cls->short_name, "__init__", false };
     PyObject *fast = PySequence_Fast(sequence, "args must be a sequence");
     py_enc *e = NULL;
 

@@ -221,6 +221,10 @@ def fail_below(name):
     charm.pool.map(fail_late, [name])
 
 
+def make_lock(x):
+    return threading.Lock()
+
+
 class C(Chare):
     def fail(self, name):
         raise MAKE[name]()
@@ -254,6 +258,9 @@ class C(Chare):
 
     def locked(self, lock):
         raise Locked('u', threading.Lock() if lock else None)
+
+    def returns_lock(self):
+        return [1, threading.Lock()]
 
     def bad_back(self):
         e = Code(4, 'text')
@@ -351,6 +358,10 @@ def what_cannot_travel(far):
         e = caught(far.group_with_lock(ret=True).get)
         assert [type(m) for m in e.exceptions] == [Locked, Prefix] and 'lock' in e.exceptions[0].__notes__[0]
         assert not hasattr(e, '__notes__')
+    # contract: 5.5.23
+    e = caught(far.returns_lock(ret=True).get)
+    assert type(e) is TypeError and str(e).startswith('the result [1] of C.returns_lock cannot be sent to another PE: '), e
+    assert 'the result of charm.pool.task cannot' in str(caught(charm.pool.map, make_lock, [1]))
     assert 'bad value 9' in str(caught(far.local_class(ret=True).get))
 
 
