@@ -112,8 +112,8 @@ C4_API bool c4_stopping(const c4_pe *pe);
 
 /* ---- Calls ------------------------------------------------------------ */
 
-/* By reference, if the element is on this PE: takes ref over.  C4_EREMOTE:
- * encode and use c4_sendv(); ref is untouched. */
+/* By reference, if the element is on this PE, or is being made here with its group
+ * or array: takes ref over.  C4_EREMOTE: encode and use c4_sendv(); ref is untouched. */
 C4_API c4_err c4_send_ref(c4_pe *pe, c4_chare to, unsigned entry, void *ref, c4_future done);
 /* Frees the current call's data early; needed before c4_step() in a method. */
 C4_API void c4_data_release(c4_pe *pe);

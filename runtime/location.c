@@ -285,6 +285,25 @@ c4_send(c4_pe *pe, c4_chare to, unsigned entry, const void *data, size_t len)
     return c4_sendv(pe, to, entry, &iov, 1, 0);
 }
 
+/* The record of an element that is here, or whose constructor has yet to run here, as
+ * nobody has heard of it elsewhere: a message waits for it.  Else NULL.  Elements that
+ * are inserted come to be where their messages say. */
+static c4i_loc *
+here_or_soon(c4_pe *pe, c4i_coll *c, uint64_t key)
+{
+    c4i_loc *loc = c4i_table_find(&c->table, key);
+
+    if (loc && (loc->elem || loc->ep || loc->pe == C4I_GONE))
+        return loc->elem ? loc : NULL;
+    if (c->kind == C4_KIND_ARRAY && (c->sparse || key >= c->ndense))
+        return NULL;
+    if (!loc)
+        loc = c4i_table_get(&c->table, key);
+    if (loc->pe == C4I_NOPE)
+        loc->pe = c4i_home(pe, c, key);     /* as first_hop() keeps it */
+    return loc->pe == pe->me ? loc : NULL;
+}
+
 c4_err
 c4_send_ref(c4_pe *pe, c4_chare to, unsigned entry, void *ref, c4_future done)
 {
@@ -292,15 +311,13 @@ c4_send_ref(c4_pe *pe, c4_chare to, unsigned entry, void *ref, c4_future done)
     c4i_loc *loc = NULL;
     c4i_msg *m;
 
-    if (!c || pe->pending)
+    if (!c || (pe->pending && pended(pe, to.coll)))
         return C4_EREMOTE;
     if (c->kind == C4_KIND_GROUP) {
-        if (to.idx != pe->me || !c->first)
+        if (to.idx != pe->me || !c4i_group_has(c, pe->me))
             return C4_EREMOTE;
-    } else {
-        loc = c4i_table_find(&c->table, to.idx);
-        if (!loc || !loc->elem)
-            return C4_EREMOTE;
+    } else if (!(loc = here_or_soon(pe, c, to.idx))) {
+        return C4_EREMOTE;
     }
     m = c4i_msg_new(pe);
     m->w = (c4i_wire){ .coll = to.coll, .entry = (uint16_t)entry, .elem = to.idx, .call = done,

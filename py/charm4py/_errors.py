@@ -8,7 +8,7 @@ import sys
 import traceback
 from typing import Any, Callable, List, Optional, Tuple
 
-from . import _c4
+from . import _c4, _raised, _travel
 
 
 class Charm4PyError(Exception):
@@ -25,14 +25,6 @@ def _banner(pe: int) -> str:
 
 def _text(exc: BaseException) -> str:
     return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
-
-
-def _line(exc: BaseException) -> str:
-    """Type and message, even where the message cannot be had."""
-    try:
-        return f"{type(exc).__name__}: {exc}"
-    except Exception:  # str() runs user code
-        return traceback.format_exception_only(type(exc), exc)[-1].rstrip()
 
 
 def _place(class_name: Optional[str], method: Optional[str], index: Any) -> str:
@@ -91,7 +83,7 @@ def print_uncaught(before: int, exc: BaseException, class_name: Optional[str],
     if session is not None:
         session(exc, place)
         return True
-    summary = f"PE {_c4.mype()}: {_line(exc)}" + (f" {place}" if place else "") + _hint(exc)
+    summary = f"PE {_c4.mype()}: {_raised.line(exc)}" + (f" {place}" if place else "") + _hint(exc)
     sys.stdout.flush()
     _told.append(summary)
     if before:
@@ -147,51 +139,19 @@ _MOST_HELD = 20
 def format_remote(exc: BaseException) -> None:
     """Notes on exc where it was raised, for the caller on another PE."""
     if getattr(exc, "remote_stacktrace", None) is None:
-        try:
-            exc.remote_stacktrace = (_c4.mype(), _text(exc))  # type: ignore[attr-defined]
-        except AttributeError:
-            pass  # the class forbids it; the exception itself still travels
+        exc.__dict__["remote_stacktrace"] = (_c4.mype(), _text(exc))  # the class may forbid more
 
 
-def _rebuild(kind: type, args: Tuple[Any, ...], state: Any) -> BaseException:
-    """An exception, made without its constructor, which may want other arguments."""
-    exc = kind.__new__(kind, *args)
-    exc.args = args
-    exc.__dict__.update(state)
-    return exc
-
-
-class _Parts:
-    """Pickles an exception as what it consists of."""
-
-    def __init__(self, exc: BaseException) -> None:
-        self.exc = exc
-
-    def __reduce__(self) -> Any:
-        return _rebuild, (type(self.exc), self.exc.args, self.exc.__dict__)
-
-
-def _survives(o: Any, kind: type) -> bool:
-    try:
-        return type(pickle.loads(pickle.dumps(o))) is kind
-    except Exception:  # user code runs in both directions
-        return False
-
-
-def portable(exc: BaseException) -> Any:
-    """exc, or what is unpickled as exc or, failing that, as a stand-in for it."""
-    if _survives(exc, type(exc)):
-        return exc
-    if _survives(_Parts(exc), type(exc)):
-        return _Parts(exc)
-    stand_in = Charm4PyError(_line(exc))
-    stand_in.remote_stacktrace = getattr(exc, "remote_stacktrace", None)  # type: ignore
-    return stand_in
+def stand_in(exc: BaseException) -> Charm4PyError:
+    """What arrives for an exception that cannot travel."""
+    other = Charm4PyError(_raised.line(exc))
+    other.remote_stacktrace = getattr(exc, "remote_stacktrace", None)  # type: ignore[attr-defined]
+    return other
 
 
 def _can_pickle(o: Any) -> bool:
     try:
-        pickle.dumps(o)
+        _travel.dumps(o)
     except Exception:
         return False
     return True
@@ -230,8 +190,8 @@ def _attribute(path: str) -> str:
 
 
 def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Optional[str],
-                   method: Optional[str]) -> None:
-    """Raises exc's error again, saying which argument of which call it was.
+                   method: Optional[str], is_result: bool = False) -> None:
+    """Raises exc's error again, saying which argument of which call it was, or whose result.
 
     What is not pickle's own complaint but an error of the user's code is left as it is.
     """
@@ -245,7 +205,8 @@ def explain_pickle(args: Tuple[Any, ...], exc: BaseException, class_name: Option
             text = f"{class_name} cannot migrate: {_attribute(_culprit(arg))}: {exc}"
             raise (type(exc) if pickles_own else pickle.PicklingError)(text) from None
         of = f" of {class_name}.{method}" if class_name and method else ""
-        where = (f"argument {i + 1}" + (" " if _culprit(arg) else "") + _culprit(arg))
+        what = "the result" if is_result else f"argument {i + 1}"
+        where = what + (" " if _culprit(arg) else "") + _culprit(arg)
         text = f"{where}{of} cannot be sent to another PE: {exc}"
         kind = type(exc) if pickles_own else pickle.PicklingError
         raise kind(text) from (exc if exc.__traceback__ else None)

@@ -7,7 +7,7 @@ return a proxy.  Classes are registered at ``charm.start()``.
 import inspect
 import operator
 import sys
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from . import _c4
@@ -28,8 +28,12 @@ _RESERVED = _NOT_ENTRIES - {"migrated", "_wait"} | {
     "__addThreadEventSubscriber__", "_getSectionLocations_", "__initchannelattrs__",
     "__findPendingChannel__", "_channelConnect__", "_channelRecv__"}
 
+# of the parameters that have no place: names, those without a default, whether any will do
+_Keywords = Optional[Tuple[Tuple[str, ...], Tuple[str, ...], bool]]
+# name, function, parameters, how many of these have defaults, is it a coroutine, has it *args,
+# condition, what the entry does, keywords
 Spec = Tuple[str, Optional[Callable[..., Any]], Optional[Tuple[str, ...]],
-             Optional[Tuple[Any, ...]], bool, bool, Any, int]
+             Optional[Tuple[Any, ...]], bool, bool, Any, int, _Keywords]
 
 
 class Chare(_c4.ChareBase):
@@ -173,33 +177,80 @@ def _dims(dims: Union[None, int, Sequence[int]], ndims: int) -> Tuple[int, ...]:
 def _call_by_name(name: str, raw: Any) -> Callable[..., Any]:
     """For what is not a plain function: a static method, a partial ..."""
 
+    def call(self: Any, *args: Any, **keywords: Any) -> Any:
+        return getattr(self, name)(*args, **keywords)
+
+    return _taking_keywords(call)
+
+
+def _taking_keywords(func: Callable[..., Any]) -> Callable[..., Any]:
+    """func, where keywords that have no place come as the last argument."""
+
     def call(self: Any, *args: Any) -> Any:
-        return getattr(self, name)(*args)
+        if args and type(args[-1]) is _c4.Keywords:
+            return func(self, *args[:-1], **args[-1])
+        return func(self, *args)
 
     # what a recording shows; None: it is not known where it is written
     call.__wrapped__ = getattr(raw, "__func__", getattr(raw, "func", None))  # type: ignore
     return call
 
 
+def _keywords(code: CodeType, defaults: Optional[Dict[str, Any]]) -> _Keywords:
+    names = code.co_varnames[code.co_argcount:code.co_argcount + code.co_kwonlyargcount]
+    any_name = bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    if not names and not any_name:
+        return None
+    return names, tuple(name for name in names if name not in (defaults or ())), any_name
+
+
+_SUSPENDED = (
+    (inspect.CO_COROUTINE, "async def", "use @coro, and get() instead of await"),
+    (inspect.CO_ASYNC_GENERATOR, "an asynchronous generator", "use @coro, and return a list"),
+    (inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE, "a generator",
+     "return a list, or let its name begin with _ if only the chare itself calls it"))
+
+
+def _check_kind(cls: type, func: FunctionType) -> FunctionType:
+    """Refuses what returns at once and does nothing; what looks private, when it is called."""
+    for flag, kind, cure in _SUSPENDED:
+        if not func.__code__.co_flags & flag:
+            continue
+        text = f"{cls.__name__}.{func.__name__} is {kind}, which no entry method can be: {cure}"
+        if not func.__name__.startswith("_") or func.__name__ == "__init__":
+            raise Charm4PyError(text)
+
+        def refuse(self: Any, *args: Any) -> None:
+            raise Charm4PyError(text)
+
+        return refuse  # type: ignore[return-value]
+    return func
+
+
 def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
     """What the extension needs to know of a method."""
     raw = inspect.getattr_static(cls, name)
     if action != _CALL:
-        return (name, None, None, None, False, True, None, action)
+        return (name, None, None, None, False, True, None, action, None)
     if not isinstance(raw, FunctionType):
         func = raw if name == "__init__" else _call_by_name(name, raw)
         target = getattr(cls, name)
+        if isinstance(getattr(target, "__func__", target), FunctionType):
+            _check_kind(cls, getattr(target, "__func__", target))
         coro = bool(getattr(target, "_c4_coro", False))
-        return (name, func, None, None, coro, True, None, action)
+        return (name, func, None, None, coro, True, None, action, ((), (), True))
     code = raw.__code__
+    func = _check_kind(cls, raw)
     params = code.co_varnames[1:code.co_argcount]
-    assert "ret" not in params, \
+    keywords = _keywords(code, raw.__kwdefaults__)
+    assert "ret" not in params + (keywords[0] if keywords else ()), \
         f"entry method {cls.__name__}.{name} cannot have a parameter called 'ret'"
     cond = getattr(raw, "_c4_when", None)
     if cond is not None:
         cond = _condition(cls, raw, cond, params)
-    return (name, raw, params, raw.__defaults__, bool(getattr(raw, "_c4_coro", False)),
-            bool(code.co_flags & inspect.CO_VARARGS), cond, action)
+    return (name, _taking_keywords(func) if keywords else func, params, raw.__defaults__,
+            bool(getattr(raw, "_c4_coro", False)), bool(code.co_flags & inspect.CO_VARARGS), cond,
+            action, keywords)
 
 
 def _condition(cls: type, func: FunctionType, text: str, params: Sequence[str]) -> Any:

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from . import _c4, _errors, chare, reduction, sections, threads, wait
+from . import _c4, _errors, _travel, chare, reduction, sections, threads, wait
 from ._errors import Charm4PyError
 from .chare import ARRAY, GROUP, MAIN, Array, ArrayMap, Chare, Group
 from .channel import Channel
@@ -98,7 +98,8 @@ class CharmRemote(Chare):
 
     def updateGlobals(self, global_dict: Dict[str, Any], module_name: str = "__main__") -> None:
         """Sets these global variables of a module, which must be imported there."""
-        _globals_of(module_name).update(global_dict)
+        with _travel.Code():
+            _globals_of(module_name).update(global_dict)
 
     def eval(self, expression: str, module_name: str = "__main__") -> Any:
         """Value of an expression, with the globals of a module; see options.remote_exec."""
@@ -108,7 +109,8 @@ class CharmRemote(Chare):
     def exec(self, code: str, module_name: str = "__main__") -> None:
         """Runs code with the globals of a module; see options.remote_exec."""
         _check_remote_exec()
-        exec(code, _globals_of(module_name))
+        with _travel.Code():
+            exec(code, _globals_of(module_name))
 
     def rexec(self, code: str, module_name: str = "__main__") -> None:
         """The same as exec()."""
@@ -154,7 +156,8 @@ class CharmRemote(Chare):
         """Defines a chare class from its source in __main__; see options.remote_exec."""
         _check_remote_exec()
         space = sys.modules["__main__"].__dict__
-        exec(source, space)
+        with _travel.Code():
+            exec(source, space)
         chare.redefine(space[name])
         charm.register(space[name])
 
@@ -227,7 +230,6 @@ class Charm:
         self.started = False
         self._is_library = False            # imported where no job is to start
         self._main_name = ""
-        self._main_at_start: Dict[str, Any] = {}
         self._pool: Any = None
         self.Future = self.createFuture = Future
 
@@ -261,7 +263,7 @@ class Charm:
         _check_options()
         _check_entry(entry)
         self.started = True
-        self._main_at_start = dict(vars(sys.modules["__main__"]))
+        _travel.note_start(_main_of_entry(entry), vars(sys.modules["__main__"]))
         self._main_name = ".".join(getattr(entry, name, "?") for name in ("__module__", "__qualname__"))
         args = self._init(["++idle-timeout", shell.IDLE_S] if interactive else [])
         if self._can_register(entry, classes, modules) and self.myPe() == 0:
@@ -582,6 +584,9 @@ def _check_entry(entry: Any) -> None:
             raise Charm4PyError("Mainchare constructor must take one (and only one) parameter")
         return
     assert callable(entry), "entry must be a function or a Chare class"
+    if inspect.iscoroutinefunction(entry) or inspect.isgeneratorfunction(entry):
+        raise Charm4PyError("Main function must be a plain one, not async def or a generator: it may "
+                            "wait with get()")
     code = getattr(entry, "__code__", None)
     if code is not None and code.co_argcount - inspect.ismethod(entry) != 1:
         raise Charm4PyError("Main function must have one (and only one) parameter")
@@ -721,9 +726,10 @@ _take_interface()
 charm = Charm()
 _c4.configure(
     error=Charm4PyError, not_threaded=NotThreadedError, dumps=pickle.dumps, loads=pickle.loads,
+    dumps_by_rule=_travel.dumps, look_again=_travel.look_again, pickling_error=pickle.PicklingError,
     explain_pickle=_errors.explain_pickle, print_uncaught=_errors.print_uncaught,
     print_waiting=_errors.print_waiting, print_held=_errors.print_held,
-    format_remote=_errors.format_remote, portable=_errors.portable,
+    format_remote=_errors.format_remote, stand_in=_errors.stand_in,
     collect_readonlies=_collect_readonlies, apply_start=_apply_start,
     get_state=chare.get_state, set_state=chare.set_state, reducer_apply=reduction.apply,
     reducer_prepare=reduction.prepare, to_array=reduction.to_array, pack_callback=reduction.pack_callback,

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any, Dict, List, Sequence, Set
 
-from . import _c4, _errors
+from . import _c4, _errors, _travel
 from . import charm as _charm_object
 from . import chare as _chare_module
 from .channel import Channel
@@ -228,6 +228,7 @@ class InteractiveConsole(Chare, code.InteractiveInterpreter):
             self._guarded(self._import, compiled, source)
         else:
             self.runcode(compiled)
+        _travel.look_again()
         return False
 
     def _guarded(self, func: Any, *args: Any) -> None:

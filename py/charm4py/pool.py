@@ -8,10 +8,9 @@ wait for them.  The work is done in the extension (src/pool*.c).
 import pickle
 import sys
 from array import array
-from types import BuiltinFunctionType, FunctionType
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
-from . import _c4
+from . import _c4, _travel
 from ._errors import Charm4PyError
 from .charm import charm
 from .threads import Future
@@ -122,37 +121,15 @@ class _Progress:
 
 # ---- Functions that travel -----------------------------------------------------------
 
-def _is_known_elsewhere(func: Any) -> bool:
-    """Can other PEs find func by its name?  In __main__ if it was there at the start."""
-    if type(func) not in (FunctionType, BuiltinFunctionType, type):
-        return False
-    module, path = getattr(func, "__module__", None), getattr(func, "__qualname__", "")
-    if module is None or "<" in path:
-        return False
-    names = path.split(".")
-    found: Any = (charm._main_at_start.get(names[0]) if module == "__main__"
-                  else getattr(sys.modules.get(module), names[0], None))
-    for name in names[1:]:
-        found = getattr(found, name, None)
-    return found is func
-
-
 def _dump(funcs: Tuple[Any, ...]) -> Tuple[bytes, bool]:
     """(the functions as bytes, whether these hold more than names)."""
-    if all(_is_known_elsewhere(func) for func in funcs):
-        return pickle.dumps(funcs, -1), False
     try:
-        import cloudpickle
-    except ImportError:
-        cloudpickle = None
-    if cloudpickle is not None:
-        return cloudpickle.dumps(funcs), True
-    try:
-        # by name, where others may have defined it; objects with a state by value
-        return pickle.dumps(funcs, -1), not all(type(f) is FunctionType for f in funcs)
+        return _travel.dump_functions(funcs)
     except Exception as exc:  # what pickle calls may raise anything
+        if _travel.CloudPickler is not None:
+            raise
         names = ", ".join(getattr(func, "__qualname__", repr(func)) for func in funcs
-                          if not _is_known_elsewhere(func))
+                          if not _travel.is_known(func))
         raise Charm4PyError(f"charm.pool: other PEs cannot import {names}: define it at the top "
                             "level of a module, or install cloudpickle (Debian: "
                             f"python3-cloudpickle): {exc}") from exc
@@ -162,7 +139,7 @@ def _load(data: bytes) -> Tuple[Any, ...]:
     """The reverse of _dump(), on another PE."""
     try:
         return pickle.loads(data)
-    except (AttributeError, ImportError) as exc:
+    except (AttributeError, ImportError, KeyError) as exc:
         raise NameError(f"charm.pool: PE {charm.myPe()} does not know a function: {exc}") from exc
 
 

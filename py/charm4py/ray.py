@@ -24,7 +24,7 @@ import sys
 from types import FunctionType
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
-from . import _c4
+from . import _c4, _travel
 from .chare import Chare
 from .charm import charm, register
 from .entry_method import coro
@@ -59,8 +59,7 @@ class _Dataflow:
         return self.func(*store.values(args))
 
     def __reduce__(self) -> Any:
-        from .pool import _is_known_elsewhere
-        if _is_known_elsewhere(self.func):
+        if _travel.is_known(self.func):
             return _dataflow_of, (self.func.__module__, self.func.__qualname__)
         return _Dataflow, (self.func,)
 

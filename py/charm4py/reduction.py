@@ -16,7 +16,7 @@ import time
 from types import CellType, FunctionType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from . import _c4
+from . import _c4, _travel
 from ._errors import Charm4PyError
 
 ReducerFunc = Callable[[List[Any]], Any]
@@ -149,13 +149,10 @@ def _plain(value: Any) -> Any:
 
 # ---- Callbacks that are neither futures nor methods of proxies --------------------------
 
-class _Pickler(pickle.Pickler):
-    """Functions that other PEs cannot find by name go as code; its globals are those there."""
+class _Pickler(_travel.ValuePickler):
+    """Functions that other PEs do not have go as code; its globals are those there."""
 
-    def reducer_override(self, obj: Any) -> Any:
-        from .pool import _is_known_elsewhere
-        if type(obj) is not FunctionType or _is_known_elsewhere(obj):
-            return NotImplemented
+    def function(self, obj: Any) -> Any:
         code = marshal.dumps(obj.__code__)
         state = (obj.__defaults__, obj.__kwdefaults__, obj.__dict__,
                  [cell.cell_contents for cell in obj.__closure__ or ()])

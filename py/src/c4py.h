@@ -50,8 +50,12 @@ typedef struct py_enc {
     size_t         next, extcap;
     struct iovec  *iov;
     size_t         iovcap;
-    PyObject     **seen;                    /* mutable containers met, borrowed */
+    bool           by_rule;                 /* pickle by _travel.py: there are exceptions */
+    PyObject     **seen;                    /* a set of objects met, borrowed */
     size_t         nseen, seencap;
+    size_t         nshared;                 /* mutable ones that a pickled value may have, too */
+    size_t         nowned;                  /* so many pieces in ext are not of the pickle */
+    bool           again;                   /* the pickle has memory of one of them */
     struct py_enc *link;                    /* in the free list */
     unsigned char  small[PY_ENC_SMALL];
 } py_enc;
@@ -59,6 +63,7 @@ typedef struct py_enc {
 /* What a failed encoding was for, for the message. */
 typedef struct py_enc_what {
     const char *class_name, *method;        /* OPTIONAL */
+    bool        is_result;                  /* what the method returned, else its arguments */
 } py_enc_what;
 
 /* Encoders nest (pickling may run user code that sends), hence a free list. */
@@ -74,6 +79,8 @@ size_t py_enc_size(const py_enc *e);
 void py_enc_copy(const py_enc *e, unsigned char *out);
 /* For ndarray.c and reducers.c. */
 int py_enc_aligned(py_enc *e, const void *data, size_t nbytes, PyObject *owner);
+/* Was this array met before?  found_by_address: it will be sent from where it is. */
+bool py_enc_met_array(py_enc *e, PyObject *o, bool found_by_address);
 int py_enc_array_head(py_enc *e, char type, int ndim, const Py_ssize_t *shape, size_t nbytes);
 
 typedef struct py_dec {
@@ -103,7 +110,7 @@ const unsigned char *py_dec_skip(py_dec *d, size_t nbytes);
 
 /* ---- ndarray.c: NumPy, loaded when first met ----------------------------- */
 
-/* 1: done; 0: not for us, pickle it; -1: error. */
+/* 1: done; 0: not for us, pickle it; 2: it was met before; -1: error. */
 int py_nd_encode(py_enc *e, PyObject *o);
 PyObject *py_nd_decode(py_dec *d, bool scalar);
 /* The C API, loading NumPy if import is true; false: not there. */
@@ -153,6 +160,8 @@ typedef struct py_method {
     PyObject      *func;                    /* called with self first; NULL: look up by name */
     PyObject      *params;                  /* tuple of names without self, or NULL */
     PyObject      *defaults;                /* tuple, of the last parameters, or NULL */
+    PyObject      *keywords;                /* (names, required, any?) of those without a place,
+                                               or NULL */
     PyObject      *when;                    /* condition object, or NULL; its parts: */
     PyObject      *when_func, *when_attr;   /* see when.c */
     int            when_arg;
@@ -185,6 +194,19 @@ struct py_class {
     py_class    *next;
 };
 
+/* Attributes of one's own and weak references, of proxies, futures and channels.  These
+ * are shown to the garbage collector once they have attributes. */
+typedef struct py_attrs {
+    PyObject *dict, *weak;
+} py_attrs;
+int py_attrs_set(PyObject *self, PyObject *name, PyObject *value);
+PyObject *py_attrs_dict(PyObject *self, void *unused);
+#define PY_ATTRS_MEMBERS(type) \
+    { "__dictoffset__", T_PYSSIZET, offsetof(type, attrs.dict), READONLY, NULL }, \
+    { "__weaklistoffset__", T_PYSSIZET, offsetof(type, attrs.weak), READONLY, NULL }
+#define PY_ATTRS_GETSET \
+    { "__dict__", py_attrs_dict, PyObject_GenericSetDict, NULL, NULL }
+
 typedef struct py_proxy {
     PyObject_HEAD
     py_class *cls;
@@ -200,6 +222,7 @@ typedef struct py_proxy {
     c4_index  dims;
     int64_t   at[C4_MAXDIMS];               /* of an element */
     PyObject *created;                      /* creation future, or NULL */
+    py_attrs  attrs;
 } py_proxy;
 
 typedef struct py_bound {
@@ -387,6 +410,22 @@ void py_co_print_waiting(py_state *st);
 /* The unfinished coroutines of an element, as text. */
 PyObject *py_co_names(py_state *st, const py_chare *obj);
 
+/* ---- context.c: context variables -------------------------------------------- */
+
+/* From the base context to one that begins as a copy of it. */
+void py_ctx_coroutine_begins(py_state *st);
+/* The base context instead of the running code's, which is returned (owned, may be
+ * NULL); nothing, if it is the base that runs. */
+PyObject *py_ctx_to_base(py_state *st);
+/* Back from there; takes own over. */
+void py_ctx_from_base(py_state *st, PyObject *own);
+/* A task on the stack of a coroutine; returns what py_ctx_task_ends() takes. */
+PyObject *py_ctx_task_begins(py_state *st);
+void py_ctx_task_ends(py_state *st, PyObject *outer);
+/* Around a switch: the loop's code runs with the base context on every stack. */
+void py_ctx_leaves_greenlet(py_state *st);
+void py_ctx_enters_greenlet(py_state *st);
+
 /* ---- future.c ---------------------------------------------------------------- */
 
 /* Coroutines that wait for one object. */
@@ -410,10 +449,12 @@ typedef struct py_future {
     uint64_t   stamp;                       /* order of becoming ready */
     PyObject  *value;                       /* the value, or a list of them */
     PyObject  *error;                       /* the last exception that came */
+    PyObject  *error_tb;                    /* its traceback then, or NULL */
     PyObject  *keeps;                       /* kept alive until it is ready, OPTIONAL */
     const py_method *of;                    /* the call whose result it is, or NULL */
     const py_class  *made;                  /* what is created, or NULL */
     py_waiters waiters;
+    py_attrs   attrs;
 } py_future;
 
 int py_future_init_type(PyObject *mod, py_state *st);
@@ -497,6 +538,8 @@ bool py_uncaught(py_state *st, const py_method *m, py_chare *obj);
 void py_child_returns(py_state *st, PyObject *result) Py_GCC_ATTRIBUTE((cold));
 /* Encodes an exception, or a stand-in if it cannot be pickled. */
 int py_enc_exception(py_enc *e, PyObject *exc);
+/* Does the pending exception go to who waits?  All do but those that end the program. */
+bool py_reportable(void);
 
 /* ---- module.c: the one state ------------------------------------------------------ */
 
@@ -511,7 +554,7 @@ struct py_state {
     int            pickle_protocol;
 
     PyTypeObject *chare_type, *proxy_type, *method_type, *bound_type, *future_type,
-                 *channel_type, *block_type;
+                 *channel_type, *block_type, *keywords_type;
     py_class    *classes;
     py_class   **class_table;               /* open addressing by hash */
     size_t       class_cap, nclasses;
@@ -521,9 +564,13 @@ struct py_state {
     /* helpers from the package, by name: see module.c */
     PyObject *error, *not_threaded;         /* exception classes */
     PyObject *dumps, *loads;                /* pickle */
+    PyObject *dumps_by_rule, *look_again, *pickling_error;  /* see _travel.py */
+    PyObject  *main_names;                  /* __main__'s dict, NULL before the start */
+    Py_ssize_t main_size;                   /* ... when it was looked at */
+    bool       by_rule;                     /* it has names that other PEs do not know */
     PyObject *explain_pickle, *print_uncaught, *format_remote, *collect_readonlies,
              *apply_start, *get_state, *set_state, *reducer_apply, *reducer_prepare,
-             *to_array, *when_test, *portable, *print_waiting,
+             *to_array, *when_test, *stand_in, *print_waiting,
              *print_held, *check_sent, *check_delivered, *pack_callback, *call_back;
     PyObject *checks;                       /* +checkLocal: arguments -> what they were; or NULL */
     PyObject *kw_buffer_callback, *kw_buffers;
@@ -539,6 +586,11 @@ struct py_state {
     bool       numpy_failed;
     PyTypeObject *ndarray_type;             /* NULL until NumPy was met */
     PyTypeObject *np_generic;
+
+    PyObject  *base_context;                /* see context.c */
+    bool       at_base;
+    Py_ssize_t base_size;                   /* number of its variables when looked at */
+    PyObject  *decimal_var;                 /* ... and the one of decimal, or NULL */
 
     py_worker *cur;                         /* whose greenlet runs */
     py_worker *shell;                       /* runs the interactive shell, or NULL */

@@ -36,11 +36,13 @@ typedef struct py_channel {
     py_method *method;                      /* the peer's channel entry */
     end_name   self, peer;
     uint32_t   sent, received;              /* order numbers */
+    uint32_t   port;                        /* which of its chare's channels it is */
     PyObject  *queue;                       /* list of tuples; [head:] is unread */
     Py_ssize_t head;
     PyObject  *early;                       /* dict: order -> tuple, or NULL */
     uint64_t   stamp;
     py_waiters waiters;
+    py_attrs   attrs;
 } py_channel;
 
 /* ---- The head of a message ---------------------------------------------------------- */
@@ -103,7 +105,7 @@ head_from_bytes(PyObject *o, message_head *h)
 static py_channel *
 channel_new(py_state *st, const end_name *peer)
 {
-    py_channel *ch = PyObject_New(py_channel, st->channel_type);
+    py_channel *ch = PyObject_GC_New(py_channel, st->channel_type);
 
     if (!ch)
         return NULL;
@@ -313,21 +315,28 @@ channel_entry(py_class *cls)
 
 /* How many channels obj has made towards remote, this one not included. */
 static int
-count_towards(py_chare *obj, PyObject *remote, uint32_t *out)
+count_one(PyObject *counts, PyObject *key, uint32_t *out)
 {
     PyObject *n, *next;
     int r;
 
-    if (!obj->channel_count && !(obj->channel_count = PyDict_New()))
-        return -1;
-    n = PyDict_GetItemWithError(obj->channel_count, remote);
+    n = PyDict_GetItemWithError(counts, key);
     if (!n && PyErr_Occurred())
         return -1;
     *out = n ? (uint32_t)PyLong_AsUnsignedLong(n) : 0;
     next = PyLong_FromUnsignedLong(*out + 1);
-    r = next ? PyDict_SetItem(obj->channel_count, remote, next) : -1;
+    r = next ? PyDict_SetItem(counts, key, next) : -1;
     Py_XDECREF(next);
     return r;
+}
+
+/* How many channels the chare has made before, towards remote and (under None) at all. */
+static int
+count_towards(py_chare *obj, PyObject *remote, uint32_t *out, uint32_t *port)
+{
+    if (!obj->channel_count && !(obj->channel_count = PyDict_New()))
+        return -1;
+    return count_one(obj->channel_count, remote, out) || count_one(obj->channel_count, Py_None, port);
 }
 
 static bool
@@ -345,7 +354,7 @@ channel_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
     end_name self, peer;
     py_chare *obj;
     py_channel *ch;
-    uint32_t number;
+    uint32_t number, port;
 
     if (!PyArg_ParseTupleAndKeywords(args, kw, "OO|O", names, &chare, &remote, &local) ||
         py_need_pe(st))
@@ -357,7 +366,7 @@ channel_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
         return NULL;
     }
     obj = (py_chare *)chare;
-    if (count_towards(obj, remote, &number))
+    if (count_towards(obj, remote, &number, &port))
         return NULL;
     self = (end_name){ obj->who.idx, obj->who.coll, number };
     if (local != Py_None)
@@ -367,9 +376,31 @@ channel_py_new(PyTypeObject *type, PyObject *args, PyObject *kw)
     if (!ch)
         return NULL;
     ch->self = self;
+    ch->port = port;
     ch->method = channel_entry(((py_proxy *)remote)->cls);
     Py_XSETREF(ch->remote, Py_NewRef(remote));
     return Py_NewRef(ch);
+}
+
+static int
+channel_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    py_channel *ch = (py_channel *)self;
+
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(ch->remote);
+    Py_VISIT(ch->queue);
+    Py_VISIT(ch->early);
+    Py_VISIT(ch->attrs.dict);
+    return 0;
+}
+
+/* The rest is needed as long as the channel is used, and leads nowhere. */
+static int
+channel_clear(PyObject *self)
+{
+    Py_CLEAR(((py_channel *)self)->attrs.dict);
+    return 0;
 }
 
 static void
@@ -378,12 +409,23 @@ channel_dealloc(PyObject *self)
     py_channel *ch = (py_channel *)self;
     PyTypeObject *type = Py_TYPE(self);
 
+    PyObject_GC_UnTrack(self);
+    if (ch->attrs.weak)
+        PyObject_ClearWeakRefs(self);
+    (void)channel_clear(self);
     Py_XDECREF(ch->remote);
     Py_XDECREF(ch->queue);
     Py_XDECREF(ch->early);
     PyMem_Free(ch->waiters.more);
-    type->tp_free(self);
+    PyObject_GC_Del(self);
     Py_DECREF(type);
+}
+
+static PyObject *
+channel_port(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLong(((py_channel *)self)->port);
 }
 
 /* ---- Migration ------------------------------------------------------------------------------ */
@@ -398,11 +440,12 @@ channel_reduce(PyObject *self, PyObject *unused)
     (void)unused;
     rest = PyList_GetSlice(ch->queue, ch->head, PyList_GET_SIZE(ch->queue));
     if (load && rest)
-        r = Py_BuildValue("(O(y#y#IIOOO))", load, (const char *)&ch->self,
+        r = Py_BuildValue("(O(y#y#IIOOOI)O)", load, (const char *)&ch->self,
                           (Py_ssize_t)sizeof(ch->self), (const char *)&ch->peer,
                           (Py_ssize_t)sizeof(ch->peer), ch->sent, ch->received,
                           ch->remote ? ch->remote : Py_None, rest,
-                          ch->early ? ch->early : Py_None);
+                          ch->early ? ch->early : Py_None, ch->port,
+                          ch->attrs.dict ? ch->attrs.dict : Py_None);
     Py_XDECREF(load);
     Py_XDECREF(rest);
     return r;
@@ -415,12 +458,12 @@ channel_load(PyObject *mod, PyObject *args)
     PyObject *remote, *queue, *early;
     const char *self, *peer;
     Py_ssize_t nself, npeer;
-    unsigned sent, received;
+    unsigned sent, received, port;
     end_name name;
     py_channel *ch;
 
-    if (!PyArg_ParseTuple(args, "y#y#IIOO!O", &self, &nself, &peer, &npeer, &sent, &received,
-                          &remote, &PyList_Type, &queue, &early))
+    if (!PyArg_ParseTuple(args, "y#y#IIOO!OI", &self, &nself, &peer, &npeer, &sent, &received,
+                          &remote, &PyList_Type, &queue, &early, &port))
         return NULL;
     if (nself != sizeof(name) || npeer != sizeof(name)) {
         PyErr_SetString(PyExc_ValueError, "charm4py: malformed channel");
@@ -433,6 +476,7 @@ channel_load(PyObject *mod, PyObject *args)
     memcpy(&ch->self, self, sizeof(ch->self));
     ch->sent = sent;
     ch->received = received;
+    ch->port = port;
     Py_SETREF(ch->queue, Py_NewRef(queue));
     if (early != Py_None)
         ch->early = Py_NewRef(early);
@@ -530,11 +574,22 @@ static PyMethodDef channel_methods[] = {
 
 static PyMemberDef channel_members[] = {
     { "remote", T_OBJECT, offsetof(py_channel, remote), READONLY, "Proxy of the chare at the other end." },
+    PY_ATTRS_MEMBERS(py_channel),
     { NULL, 0, 0, 0, NULL }
+};
+
+static PyGetSetDef channel_getset[] = {
+    { "port", channel_port, NULL, "Which of its chare's channels it is, in the order of making, from 0.", NULL },
+    PY_ATTRS_GETSET,
+    { NULL, NULL, NULL, NULL, NULL }
 };
 
 static PyType_Slot channel_slots[] = {
     { Py_tp_dealloc, channel_dealloc },
+    { Py_tp_traverse, channel_traverse },
+    { Py_tp_clear, channel_clear },
+    { Py_tp_setattro, py_attrs_set },
+    { Py_tp_getset, channel_getset },
     { Py_tp_new, channel_py_new },
     { Py_tp_methods, channel_methods },
     { Py_tp_members, channel_members },
@@ -544,7 +599,7 @@ static PyType_Slot channel_slots[] = {
 
 static PyType_Spec channel_spec = {
     .name = "charm4py.channel.Channel", .basicsize = sizeof(py_channel), .slots = channel_slots,
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
 };
 
 int

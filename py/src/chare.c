@@ -328,11 +328,19 @@ static PyObject *
 chare_flush(PyObject *self, PyObject *unused)
 {
     py_state *st = element(self);
+    PyObject *variables;
+    bool was_base;
+    int r;
 
     (void)unused;
-    if (!st || py_flush_waiting(st, (py_chare *)self))
+    if (!st)
         return NULL;
-    Py_RETURN_NONE;
+    was_base = st->at_base;
+    variables = py_ctx_to_base(st);
+    r = py_flush_waiting(st, (py_chare *)self);
+    if (!was_base)
+        py_ctx_from_base(st, variables);
+    return r ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *

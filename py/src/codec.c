@@ -8,9 +8,11 @@
  * large arrays, which begins at a multiple of 16 of the payload and is not
  * copied into the encoder but sent from where it is.
  *
- * Values come back equal and of the same type.  A value that contains the same
- * mutable container twice, is cyclic, deeply nested, of a subclass or of any
- * other class is pickled (protocol 5 with buffers out of band).
+ * Values come back equal and of the same type.  A value that is cyclic, deeply
+ * nested, of a subclass or of any other class is pickled (protocol 5 with buffers
+ * out of band).  If the same mutable object, or large bytes, is met twice in the
+ * values of a payload, or may be in a pickled one and in another, then all but
+ * the plain ones are pickled together, so that it is one object there, too.
  *
  * Cost: an int argument is 3 to 10 bytes and about 15 ns; no allocation for
  * payloads below PY_ENC_SMALL.
@@ -30,6 +32,7 @@ enum tag {
     V_NONE, V_TRUE, V_FALSE, V_I16, V_I32, V_I64, V_BIGINT, V_FLOAT,
     V_ASCII8, V_STR, V_BYTES8, V_BYTES, V_TUPLE8, V_TUPLE, V_LIST8, V_LIST,
     V_DICT8, V_DICT, V_PROXY, V_BOUND, V_FUTURE, V_ARRAY, V_NPSCALAR, V_PICKLED,
+    V_KEYWORDS,
     V_SMALLINT = 0x40                       /* 0x40 ... 0xff: -32 ... 159 */
 };
 
@@ -41,7 +44,7 @@ enum {
 };
 
 /* What encoding one value came to. */
-enum outcome { FAILED = -1, DONE = 0, PICKLE = 1 };
+enum outcome { FAILED = -1, DONE = 0, PICKLE = 1, ALIAS = 2 };
 
 /* ---- Encoder ------------------------------------------------------------ */
 
@@ -248,6 +251,97 @@ py_enc_iov(py_enc *e, int *niov)
     return e->iov;
 }
 
+/* ---- Objects met ---------------------------------------------------------- */
+
+static inline size_t
+slot_of(const py_enc *e, const PyObject *o)
+{
+    return (size_t)((uintptr_t)o >> 4) * 0x9e3779b97f4a7c15u >> 20 & (e->seencap - 1);
+}
+
+/* The slot that has o, or would. */
+static PyObject **
+find_seen(const py_enc *e, PyObject *o)
+{
+    size_t i = slot_of(e, o);
+
+    while (e->seen[i] && e->seen[i] != o)
+        i = (i + 1) & (e->seencap - 1);
+    return &e->seen[i];
+}
+
+static bool
+more_seen(py_enc *e)
+{
+    enum { FEW = 64 };
+    PyObject **old = e->seen;
+    size_t n = e->seencap;
+
+    e->seen = PyMem_Calloc(n ? n * 4 : FEW, sizeof(*e->seen));
+    if (!e->seen) {
+        e->seen = old;
+        return false;
+    }
+    e->seencap = n ? n * 4 : FEW;
+    for (size_t i = 0; i < n; i++)
+        if (old[i])
+            *find_seen(e, old[i]) = old[i];
+    PyMem_Free(old);
+    return true;
+}
+
+static void
+forget_seen(py_enc *e)
+{
+    enum { KEEP = 256 };
+
+    if (e->seencap <= KEEP) {
+        memset(e->seen, 0, e->seencap * sizeof(*e->seen));
+    } else {
+        PyMem_Free(e->seen);
+        e->seen = NULL;
+        e->seencap = 0;
+    }
+    e->nseen = 0;
+}
+
+/* Was this object met before?  Nobody else holds one with one reference, so most cost
+ * nothing. */
+static inline bool
+met_before(py_enc *e, PyObject *o)
+{
+    PyObject **slot;
+
+    if (Py_REFCNT(o) == 1)
+        return false;
+    if (2 * e->nseen >= e->seencap && !more_seen(e))
+        return true;
+    slot = find_seen(e, o);
+    if (*slot)
+        return true;
+    *slot = o;
+    e->nseen++;
+    return false;
+}
+
+/* The same for what may be changed through a pickled value, too. */
+static inline bool
+shared_before(py_enc *e, PyObject *o)
+{
+    if (Py_REFCNT(o) == 1)
+        return false;
+    e->nshared++;
+    return met_before(e, o);
+}
+
+bool
+py_enc_met_array(py_enc *e, PyObject *o, bool found_by_address)
+{
+    bool inband = e->st->pickle_protocol >= 0 && e->st->pickle_protocol < 5;
+
+    return found_by_address && !inband ? met_before(e, o) : shared_before(e, o);
+}
+
 /* ---- Values out ----------------------------------------------------------- */
 
 static int put_value(py_enc *e, PyObject *o, int depth);
@@ -328,31 +422,7 @@ put_bytes(py_enc *e, PyObject *o)
         return FAILED;
     if (n < PY_OUTSIDE_MIN)
         return py_enc_raw(e, PyBytes_AS_STRING(o), n);
-    return put_outside(e, PyBytes_AS_STRING(o), n, o);
-}
-
-/* True if this mutable container was met before: the identity that the
- * receiver would lose is pickle's business.  Nobody else holds a container with
- * one reference, so most cost nothing. */
-static bool
-met_before(py_enc *e, PyObject *o)
-{
-    enum { SEEN_MAX = 64 };
-
-    if (Py_REFCNT(o) == 1)
-        return false;
-    for (size_t i = 0; i < e->nseen; i++)
-        if (e->seen[i] == o)
-            return true;
-    if (e->nseen >= SEEN_MAX)
-        return true;                        /* too many to tell */
-    if (!e->seen) {
-        e->seen = PyMem_Malloc(SEEN_MAX * sizeof(*e->seen));
-        if (!e->seen)
-            return true;
-    }
-    e->seen[e->nseen++] = o;
-    return false;
+    return met_before(e, o) ? ALIAS : put_outside(e, PyBytes_AS_STRING(o), n, o);
 }
 
 static int
@@ -404,10 +474,12 @@ put_other(py_enc *e, PyObject *o)
         return put_tag(e, V_FUTURE) ? FAILED : py_future_encode(e, (py_future *)o);
     if (t == st->bound_type)
         return put_tag(e, V_BOUND) ? FAILED : py_bound_encode(e, (py_bound *)o);
+    if (t == st->keywords_type)
+        return put_tag(e, V_KEYWORDS) ? FAILED : put_dict(e, o, 0);
     if (py_proxy_check(st, o))
         return put_tag(e, V_PROXY) ? FAILED : py_proxy_encode(e, (py_proxy *)o);
     r = py_nd_encode(e, o);
-    return r < 0 ? FAILED : r ? DONE : PICKLE;
+    return r < 0 ? FAILED : r == 0 ? PICKLE : r == 1 ? DONE : ALIAS;
 }
 
 static int
@@ -438,9 +510,9 @@ put_value(py_enc *e, PyObject *o, int depth)
         return put_items(e, &PyTuple_GET_ITEM(o, 0), PyTuple_GET_SIZE(o), depth);
     }
     if (PyList_CheckExact(o))
-        return met_before(e, o) ? PICKLE : put_list(e, o, depth);
+        return shared_before(e, o) ? ALIAS : put_list(e, o, depth);
     if (PyDict_CheckExact(o))
-        return met_before(e, o) ? PICKLE : put_dict(e, o, depth);
+        return shared_before(e, o) ? ALIAS : put_dict(e, o, depth);
     return put_other(e, o);
 }
 
@@ -462,6 +534,16 @@ py_enc_array_head(py_enc *e, char type, int ndim, const Py_ssize_t *shape, size_
 
 /* ---- Pickle --------------------------------------------------------------- */
 
+/* Is this the memory of an array that goes in its own right? */
+static bool
+sent_already(const py_enc *e, const void *data, size_t nbytes)
+{
+    for (size_t i = 0; nbytes >= PY_OUTSIDE_MIN && i < e->nowned; i++)
+        if (e->ext[i].data == data && e->ext[i].nbytes == nbytes)
+            return true;
+    return false;
+}
+
 static int
 put_pickle_buffers(py_enc *e, PyObject *buffers)
 {
@@ -474,6 +556,7 @@ put_pickle_buffers(py_enc *e, PyObject *buffers)
         if (!view)
             return -1;
         n = (uint64_t)view->len;
+        e->again |= sent_already(e, view->buf, n);
         memcpy(head, &n, 8);
         head[8] = view->readonly != 0;
         if (py_enc_raw(e, head, sizeof(head)) ||
@@ -485,7 +568,7 @@ put_pickle_buffers(py_enc *e, PyObject *buffers)
 
 /* Out of band only buffers that are worth it; the list gets PickleBuffers. */
 static PyObject *
-pickle_dumps(py_state *st, PyObject *o, PyObject *buffers)
+dumps_with(py_state *st, PyObject *dumps, PyObject *o, PyObject *buffers)
 {
     PyObject *append, *protocol, *r = NULL;
     bool inband = st->pickle_protocol >= 0 && st->pickle_protocol < 5;
@@ -496,11 +579,42 @@ pickle_dumps(py_state *st, PyObject *o, PyObject *buffers)
         PyObject *argv[4] = { o, protocol, append, NULL };
         PyObject *names = inband ? NULL : st->kw_buffer_callback;
 
-        r = PyObject_Vectorcall(st->dumps, argv, 2, names);
+        r = PyObject_Vectorcall(dumps, argv, 2, names);
     }
     Py_XDECREF(append);
     Py_XDECREF(protocol);
     return r;
+}
+
+/* Has pickle failed as it does on classes and functions that it does not find by name? */
+static bool
+lacks_name(py_state *st)
+{
+    return st->dumps_by_rule && (PyErr_ExceptionMatches(st->pickling_error) ||
+                                 PyErr_ExceptionMatches(PyExc_AttributeError));
+}
+
+/* By pickle, and by the rule of _travel.py what pickle cannot do. */
+static PyObject *
+pickle_dumps(py_state *st, PyObject *o, PyObject *buffers, bool by_rule)
+{
+    PyObject *r;
+
+    if (st->main_names && PyDict_GET_SIZE(st->main_names) != st->main_size) {
+        r = PyObject_CallNoArgs(st->look_again);
+        if (!r)
+            return NULL;
+        Py_DECREF(r);
+    }
+    if (!st->by_rule && !by_rule) {
+        r = dumps_with(st, st->dumps, o, buffers);
+        if (r || !lacks_name(st))
+            return r;
+        PyErr_Clear();
+        if (PyList_SetSlice(buffers, 0, PyList_GET_SIZE(buffers), NULL))
+            return NULL;
+    }
+    return dumps_with(st, st->dumps_by_rule, o, buffers);
 }
 
 /* The pickle of all values that need it: length, bytes, number of buffers. */
@@ -513,7 +627,7 @@ put_pickle(py_enc *e, PyObject *o)
 
     if (!buffers)
         return -1;
-    bytes = pickle_dumps(e->st, o, buffers);
+    bytes = pickle_dumps(e->st, o, buffers, e->by_rule && e->st->dumps_by_rule);
     if (bytes && PyBytes_Check(bytes)) {
         n = (uint64_t)PyBytes_GET_SIZE(bytes);
         r = py_enc_raw(e, &n, 8);
@@ -546,9 +660,10 @@ explain(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
     list = PyTuple_New(n);
     for (Py_ssize_t i = 0; list && i < n; i++)
         PyTuple_SET_ITEM(list, i, Py_NewRef(args[i]));
-    r = list ? PyObject_CallFunction(e->st->explain_pickle, "OOzz", list, value,
+    r = list ? PyObject_CallFunction(e->st->explain_pickle, "OOzzO", list, value,
                                      what ? what->class_name : NULL,
-                                     what ? what->method : NULL)
+                                     what ? what->method : NULL,
+                                     what && what->is_result ? Py_True : Py_False)
              : NULL;
     Py_XDECREF(list);
     if (!r) {
@@ -572,31 +687,106 @@ put_pending(py_enc *e, PyObject *pending, PyObject *const *args, Py_ssize_t n,
     return 0;
 }
 
-int
-py_enc_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
+static bool has_exception(PyObject *o, int depth);
+
+static bool
+any_exception(PyObject *const *items, Py_ssize_t n, int depth)
+{
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (has_exception(items[i], depth))
+            return true;
+    return false;
+}
+
+/* Pickle does not know how to send exceptions: are there some in what it will get? */
+static bool
+has_exception(PyObject *o, int depth)
+{
+    enum { DEPTH = 4 };
+    PyObject *key, *value;
+    Py_ssize_t pos = 0;
+
+    if (PyExceptionInstance_Check(o))
+        return true;
+    if (depth > DEPTH)
+        return false;
+    if (PyList_CheckExact(o) || PyTuple_CheckExact(o))
+        return any_exception(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), depth + 1);
+    if (!PyDict_Check(o))
+        return false;
+    while (PyDict_Next(o, &pos, &key, &value))
+        if (has_exception(value, depth + 1))
+            return true;
+    return false;
+}
+
+/* Nothing that could be shared. */
+static bool
+is_plain(PyObject *o)
+{
+    return PyLong_CheckExact(o) || PyUnicode_CheckExact(o) || PyFloat_CheckExact(o) ||
+           o == Py_None || PyBool_Check(o) ||
+           (PyBytes_CheckExact(o) && PyBytes_GET_SIZE(o) < PY_OUTSIDE_MIN);
+}
+
+/* Leaves a hole for a value that will be pickled, and takes back what there is of it. */
+static int
+put_hole(py_enc *e, PyObject *o, size_t len, size_t next, PyObject **pending)
+{
+    e->len = len;
+    drop_outside(e, next);
+    e->by_rule |= has_exception(o, 0);
+    if (!*pending && !(*pending = PyList_New(0)))
+        return FAILED;
+    return PyList_Append(*pending, o) ? FAILED : put_tag(e, V_PICKLED);
+}
+
+/* ALIAS: it has to be done anew, together. */
+static int
+put_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what, bool together)
 {
     PyObject *pending = NULL;
     int r;
 
+    e->by_rule = e->again = false;
+    e->nshared = 0;
     r = n < MANY_ARGS ? put_tag(e, (unsigned)n) : put_num(e, MANY_ARGS, (uint64_t)n, 8);
     for (Py_ssize_t i = 0; r == 0 && i < n; i++) {
-        size_t len = e->len, next = e->next;
+        size_t len = e->len, next = e->next, nshared = e->nshared;
 
-        e->nseen = 0;
-        r = put_value(e, args[i], 0);
-        if (r != PICKLE)
-            continue;
+        r = together && !is_plain(args[i]) ? PICKLE : put_value(e, args[i], 0);
+        if (r == PICKLE) {
+            e->nshared = nshared;
+            r = put_hole(e, args[i], len, next, &pending);
+        }
+    }
+    if (r == 0 && pending && e->nshared && !together)
+        r = ALIAS;
+    if (r == 0 && pending) {
+        e->nowned = together ? 0 : e->next;
+        r = put_pending(e, pending, args, n, what);
+        if (r == 0 && e->again)
+            r = ALIAS;
+    }
+    Py_XDECREF(pending);
+    return r;
+}
+
+int
+py_enc_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what)
+{
+    size_t len = e->len, next = e->next;
+    int r = put_args(e, args, n, what, false);
+
+    if (e->nseen)
+        forget_seen(e);
+    if (__builtin_expect(r == ALIAS, 0)) {
         e->len = len;
         drop_outside(e, next);
-        if (!pending)
-            pending = PyList_New(0);
-        r = pending ? PyList_Append(pending, args[i]) : FAILED;
-        if (r == 0)
-            r = put_tag(e, V_PICKLED);
+        r = put_args(e, args, n, what, true);
+        if (e->nseen)
+            forget_seen(e);
     }
-    if (r == 0 && pending)
-        r = put_pending(e, pending, args, n, what);
-    Py_XDECREF(pending);
     return r;
 }
 
@@ -848,6 +1038,20 @@ take_number(py_dec *d, unsigned tag)
     }
 }
 
+/* The keywords of a call: as put_dict() wrote them. */
+static PyObject *
+take_keywords(py_dec *d)
+{
+    PyObject *dict = take_value(d), *o = NULL;
+
+    if (dict && PyDict_CheckExact(dict))
+        o = PyObject_CallOneArg((PyObject *)d->st->keywords_type, dict);
+    else if (dict)
+        malformed();
+    Py_XDECREF(dict);
+    return o;
+}
+
 static PyObject *
 take_container(py_dec *d, unsigned tag)
 {
@@ -864,6 +1068,7 @@ take_container(py_dec *d, unsigned tag)
     case V_LIST: o = take_list(d, 8); break;
     case V_DICT8: o = take_dict(d, 1); break;
     case V_DICT: o = take_dict(d, 8); break;
+    case V_KEYWORDS: o = take_keywords(d); break;
     case V_PROXY: o = py_proxy_decode(d); break;
     case V_BOUND: o = py_bound_decode(d); break;
     case V_FUTURE: o = py_future_decode(d); break;

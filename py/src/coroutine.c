@@ -48,8 +48,11 @@ py_co_import(py_state *st)
 static int
 switch_to(py_state *st, PyObject *target, py_worker *back)
 {
-    PyObject *r = PyGreenlet_Switch((PyGreenlet *)target, NULL, NULL);
+    PyObject *r;
 
+    py_ctx_leaves_greenlet(st);
+    r = PyGreenlet_Switch((PyGreenlet *)target, NULL, NULL);
+    py_ctx_enters_greenlet(st);
     st->cur = back;
     if (!r)
         return -1;
@@ -280,11 +283,13 @@ suspend(py_state *st, const char *what, PyObject *on)
     _PyErr_StackItem hide, *outer;          /* code on our stack must not see our exceptions */
     py_worker *w = st->cur;
     py_method *running = st->running;
+    PyObject *variables;
     c4_context saved;
     int r;
 
     if (py_co_check(st) || detach(st, w))
         return -1;
+    variables = py_ctx_to_base(st);
     w->cancel = PY_GO_ON;
     memset(&hide, 0, sizeof(hide));
     outer = ts->exc_info;                   /* not linked: Python would look behind an empty item */
@@ -304,6 +309,7 @@ suspend(py_state *st, const char *what, PyObject *on)
     w->waits_on = NULL;
     ts->exc_info = outer;
     st->running = running;
+    py_ctx_from_base(st, variables);
     return r;
 }
 
@@ -331,6 +337,7 @@ coroutine_end(py_state *st, py_worker *w, PyObject *result, c4_call *call)
 
     if (w->is_main && result && !c4_others_started(st->pe) && start_others(st))
         Py_CLEAR(result);
+    Py_XDECREF(py_ctx_to_base(st));
     py_finish(st, m, obj, detached ? NULL : call, detached ? &w->done : NULL, result);
     if (obj)
         obj->ncoros--;
@@ -358,6 +365,7 @@ coroutine_begin(py_state *st, py_worker *w, py_method *m, py_chare *obj, c4_call
         obj->ncoros++;
     }
     st->running = m;
+    py_ctx_coroutine_begins(st);
 }
 
 static void
@@ -438,6 +446,7 @@ worker_run(PyObject *capsule, PyObject *unused)
 
     (void)unused;
     w->st->cur = w;
+    py_ctx_enters_greenlet(w->st);
     worker_loop(w);
     return NULL;
 }
@@ -538,6 +547,7 @@ py_co_run(py_state *st)
     py_worker *w;
 
     st->main_greenlet = (PyObject *)PyGreenlet_GetCurrent();
+    st->at_base = true;
     w = st->launch = st->main_greenlet ? worker_new(st) : NULL;
     while (w && !st->ended) {
         st->launch = NULL;

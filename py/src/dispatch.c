@@ -63,6 +63,80 @@ arguments_decode(arguments *a, py_state *st, const c4_call *call, bool may_keep)
     return r;
 }
 
+static void
+arguments_release(arguments *a)
+{
+    if (a->tuple)
+        Py_DECREF(a->tuple);
+    else
+        for (Py_ssize_t i = 0; i < a->n; i++)
+            Py_DECREF(a->argv[i + 1]);
+    PyMem_Free(a->heap);
+}
+
+/* The default of parameter i, or NULL with an exception; borrowed. */
+static PyObject *
+default_of(const py_method *m, Py_ssize_t i)
+{
+    Py_ssize_t first = PyTuple_GET_SIZE(m->params);
+
+    if (m->defaults)
+        first -= PyTuple_GET_SIZE(m->defaults);
+    if (m->defaults && i >= first)
+        return PyTuple_GET_ITEM(m->defaults, i - first);
+    PyErr_Format(PyExc_TypeError, "%s.%U() has no value for parameter %R", m->cls->short_name,
+                 m->name, PyTuple_GET_ITEM(m->params, i));
+    return NULL;
+}
+
+/* How far the arguments reach that are in rest, or n. */
+static Py_ssize_t
+last_placed(const py_method *m, PyObject *rest, Py_ssize_t n)
+{
+    Py_ssize_t i = m->params ? PyTuple_GET_SIZE(m->params) : 0;
+
+    while (i > n && !PyDict_GetItem(rest, PyTuple_GET_ITEM(m->params, i - 1)))
+        i--;
+    return i > n ? i : n;
+}
+
+/* A call by keywords: the last argument is a dict of them.  Those of parameters with a
+ * place go there, with defaults between them; what remains stays as the last argument. */
+static __attribute__((noinline)) int
+arguments_place(arguments *a, const py_method *m)
+{
+    PyObject *rest = PyDict_Copy(a->argv[a->n]), *t, *others = NULL;
+    Py_ssize_t n = a->n - 1, all = rest ? last_placed(m, rest, n) : 0;
+
+    t = rest ? PyTuple_New(all) : NULL;
+    for (Py_ssize_t i = 0; t && i < all; i++) {
+        PyObject *v = i < n ? a->argv[i + 1] : PyDict_GetItem(rest, PyTuple_GET_ITEM(m->params, i));
+
+        if (i >= n && v)
+            Py_INCREF(v), PyDict_DelItem(rest, PyTuple_GET_ITEM(m->params, i));
+        else if ((v = v ? v : default_of(m, i)) != NULL)
+            Py_INCREF(v);
+        else
+            Py_CLEAR(t);
+        if (t)
+            PyTuple_SET_ITEM(t, i, v);
+    }
+    if (t && PyDict_GET_SIZE(rest)) {
+        others = PyObject_CallOneArg((PyObject *)m->cls->st->keywords_type, rest);
+        if (!others || _PyTuple_Resize(&t, all + 1))
+            Py_CLEAR(t);
+        else
+            PyTuple_SET_ITEM(t, all, Py_NewRef(others));
+        Py_XDECREF(others);
+    }
+    Py_XDECREF(rest);
+    if (!t)
+        return -1;
+    arguments_release(a);
+    a->heap = NULL;
+    return arguments_from_tuple(a, t);
+}
+
 /* share: elements may share the arguments; constructors have their own copies,
  * also of the message's memory. */
 static int
@@ -88,17 +162,6 @@ arguments_get(arguments *a, py_state *st, c4_call *call, bool share)
     return t ? arguments_from_tuple(a, Py_NewRef(t)) : -1;
 }
 
-static void
-arguments_release(arguments *a)
-{
-    if (a->tuple)
-        Py_DECREF(a->tuple);
-    else
-        for (Py_ssize_t i = 0; i < a->n; i++)
-            Py_DECREF(a->argv[i + 1]);
-    PyMem_Free(a->heap);
-}
-
 /* ---- Results ------------------------------------------------------------------- */
 
 static const c4_binding value_binding;
@@ -117,8 +180,10 @@ reply_here(py_state *st, const c4_done *done, PyObject *value)
 }
 
 static void
-reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is_error)
+reply(py_state *st, const py_method *m, c4_call *call, const c4_done *done, PyObject *value,
+      bool is_error)
 {
+    py_enc_what what = { m ? m->cls->short_name : NULL, m ? PyUnicode_AsUTF8(m->name) : NULL, true };
     py_enc *e;
     const struct iovec *iov;
     int niov;
@@ -128,7 +193,7 @@ reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is
     e = py_enc_begin(st);
     if (!e)
         return;
-    if (is_error ? py_enc_exception(e, value) : py_enc_args(e, &value, 1, NULL)) {
+    if (is_error ? py_enc_exception(e, value) : py_enc_args(e, &value, 1, &what)) {
         PyObject *exc = py_take_exception(st);
 
         e->len = 0;                         /* nothing of the value is kept */
@@ -151,8 +216,7 @@ reply(py_state *st, c4_call *call, const c4_done *done, PyObject *value, bool is
 static bool
 reports(const py_method *m, const c4_done *done)
 {
-    return done->want && m && m->entry < C4_ENTRY_CREATE &&
-           PyErr_ExceptionMatches(PyExc_Exception);
+    return done->want && m && m->entry < C4_ENTRY_CREATE && py_reportable();
 }
 
 /* Who waits for the method is told that it has ended, and its result if it can have one. */
@@ -162,7 +226,7 @@ answer(py_state *st, const py_method *m, c4_call *call, const c4_done *done, PyO
     if (!done->want)
         return;
     if (m && m->entry < C4_ENTRY_CREATE)
-        reply(st, call, done, result, false);
+        reply(st, m, call, done, result, false);
     else if (call)
         c4_replyv(st->pe, NULL, 0, false);
     else
@@ -183,7 +247,7 @@ py_finish(py_state *st, py_method *m, py_chare *obj, c4_call *call, const c4_don
             if (py_uncaught(st, m, obj))    /* a shell's job goes on, and so does who waits */
                 answer(st, m, call, who, Py_None);
         } else if ((exc = py_take_exception(st)) != NULL) {
-            reply(st, call, who, exc, true);
+            reply(st, m, call, who, exc, true);
             Py_DECREF(exc);
         }
     } else {
@@ -248,7 +312,8 @@ run_method(py_state *st, py_method *m, py_chare *obj, c4_call *call, bool share)
     if (m->action == PY_DO_POOL)
         return py_pool_message(st, call);
     st->running = m;
-    if (arguments_get(&a, st, call, share)) {
+    if (arguments_get(&a, st, call, share) ||
+        (a.n && Py_TYPE(a.argv[a.n]) == st->keywords_type && arguments_place(&a, m))) {
         py_finish(st, m, obj, call, NULL, NULL);
         arguments_release(&a);
         st->running = outer;
@@ -571,7 +636,7 @@ pack(py_state *st, py_self *s)
 {
     packed_head h = { 0, s->obj->who.idx, s->obj->who.coll, 0 };
     PyObject *state = get_state(st, s->obj);
-    py_enc_what what = { s->obj->cls->short_name, "(state of a migrating chare)" };
+    py_enc_what what = { s->obj->cls->short_name, "(state of a migrating chare)", false };
     py_enc *e = state ? py_enc_begin(st) : NULL;
     int r = -1;
 

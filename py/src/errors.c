@@ -55,14 +55,25 @@ py_take_exception(py_state *st)
 int
 py_enc_exception(py_enc *e, PyObject *exc)
 {
-    PyObject *o = PyObject_CallOneArg(e->st->portable, exc);
-    int r;
+    PyObject *o;
+    size_t len = e->len;
+    int r = py_enc_args(e, &exc, 1, NULL);
 
-    if (!o)
-        return -1;
-    r = py_enc_args(e, &o, 1, NULL);
-    Py_DECREF(o);
+    if (r == 0)
+        return 0;
+    PyErr_Clear();
+    e->len = len;
+    o = PyObject_CallOneArg(e->st->stand_in, exc);
+    r = o ? py_enc_args(e, &o, 1, NULL) : -1;
+    Py_XDECREF(o);
     return r;
+}
+
+bool
+py_reportable(void)
+{
+    return PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_SystemExit) &&
+           !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);
 }
 
 int

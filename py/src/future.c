@@ -114,6 +114,8 @@ future_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(f->value);
     Py_VISIT(f->error);
+    Py_VISIT(f->error_tb);
+    Py_VISIT(f->attrs.dict);
     return 0;
 }
 
@@ -124,6 +126,8 @@ future_clear(PyObject *self)
 
     Py_CLEAR(f->value);
     Py_CLEAR(f->error);
+    Py_CLEAR(f->error_tb);
+    Py_CLEAR(f->attrs.dict);
     return 0;
 }
 
@@ -135,6 +139,8 @@ future_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
 
     PyObject_GC_UnTrack(self);
+    if (f->attrs.weak)
+        PyObject_ClearWeakRefs(self);
     if (f->exported && st->exported) {
         PyObject *key = PyLong_FromUnsignedLongLong(f->id);
 
@@ -170,8 +176,10 @@ int
 py_future_put(py_future *f, PyObject *value)
 {
     watch(f, value);
-    if (PyExceptionInstance_Check(value) && !f->results_of_bcast)
+    if (PyExceptionInstance_Check(value) && !f->results_of_bcast) {
         Py_XSETREF(f->error, Py_NewRef(value));
+        Py_XSETREF(f->error_tb, PyException_GetTraceback(value));
+    }
     if (f->nvalues == 1) {
         Py_XSETREF(f->value, Py_NewRef(value));
     } else {
@@ -194,7 +202,7 @@ py_future_put(py_future *f, PyObject *value)
 static PyObject *
 outcome(py_state *st, PyObject *o)
 {
-    if (!o && PyErr_ExceptionMatches(PyExc_Exception))
+    if (!o && py_reportable())
         o = py_take_exception(st);
     return o;
 }
@@ -396,7 +404,8 @@ future_get(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwname
     }
     if (!f->ready)
         return no_value(f);
-    if (f->error) {
+    if (f->error) {                         /* as it came: each get() would make it longer */
+        PyException_SetTraceback(f->error, f->error_tb ? f->error_tb : Py_None);
         PyErr_SetObject((PyObject *)Py_TYPE(f->error), f->error);
         return NULL;
     }
@@ -705,10 +714,18 @@ static PyMethodDef future_methods[] = {
 static PyGetSetDef future_getset[] = {
     { "store", future_get_store, future_set_store, "Is it of the store of charm4py.ray?", NULL },
     { "fid", future_fid, NULL, "A number that names the future in the whole job.", NULL },
+    PY_ATTRS_GETSET,
     { NULL, NULL, NULL, NULL, NULL }
 };
 
+static PyMemberDef future_members[] = {
+    PY_ATTRS_MEMBERS(py_future),
+    { NULL, 0, 0, 0, NULL }
+};
+
 static PyType_Slot future_slots[] = {
+    { Py_tp_setattro, py_attrs_set },
+    { Py_tp_members, future_members },
     { Py_tp_dealloc, future_dealloc },
     { Py_tp_traverse, future_traverse },
     { Py_tp_clear, future_clear },

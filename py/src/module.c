@@ -622,11 +622,12 @@ typedef struct helper {
 #define HELPER(name) { #name, offsetof(py_state, name) }
 static const helper helpers[] = {
     HELPER(error), HELPER(not_threaded), HELPER(dumps), HELPER(loads), HELPER(explain_pickle),
-    HELPER(print_uncaught), HELPER(format_remote), HELPER(portable), HELPER(collect_readonlies),
+    HELPER(print_uncaught), HELPER(format_remote), HELPER(stand_in), HELPER(collect_readonlies),
     HELPER(apply_start), HELPER(get_state), HELPER(set_state), HELPER(reducer_apply),
     HELPER(reducer_prepare), HELPER(to_array), HELPER(when_test),
     HELPER(print_waiting), HELPER(print_held), HELPER(check_sent), HELPER(check_delivered),
-    HELPER(pack_callback), HELPER(call_back),
+    HELPER(pack_callback), HELPER(call_back), HELPER(dumps_by_rule), HELPER(look_again),
+    HELPER(pickling_error),
 };
 enum { NHELPERS = sizeof(helpers) / sizeof(helpers[0]) };
 
@@ -655,6 +656,22 @@ mod_configure(PyObject *mod, PyObject *args, PyObject *kw)
         }
         Py_XSETREF(*helper_slot(state_of(mod), i), Py_NewRef(value));
     }
+    Py_RETURN_NONE;
+}
+
+/* main_is(dict, alone): __main__ as it was looked at, and whether other PEs lack names of it */
+static PyObject *
+mod_main_is(PyObject *mod, PyObject *args)
+{
+    py_state *st = state_of(mod);
+    PyObject *space;
+    int alone;
+
+    if (!PyArg_ParseTuple(args, "O!p", &PyDict_Type, &space, &alone))
+        return NULL;
+    Py_XSETREF(st->main_names, Py_NewRef(space));
+    st->main_size = PyDict_GET_SIZE(space);
+    st->by_rule = alone != 0;
     Py_RETURN_NONE;
 }
 
@@ -703,6 +720,7 @@ mod_load(PyObject *mod, PyObject *arg)
 #define KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef module_methods[] = {
     { "configure", KEYWORDS(mod_configure), METH_VARARGS | METH_KEYWORDS, NULL },
+    { "main_is", mod_main_is, METH_VARARGS, NULL },
     { "init", mod_init, METH_VARARGS, NULL },
     { "run", mod_run, METH_NOARGS, NULL },
     { "release", mod_release, METH_NOARGS, NULL },
@@ -754,6 +772,18 @@ names_tuple(const char *name)
     return t;
 }
 
+/* What a call by keywords carries: a type of its own, so that no dict is taken for one. */
+static int
+add_keywords_type(PyObject *mod, py_state *st)
+{
+    st->keywords_type = (PyTypeObject *)PyObject_CallFunction(
+        (PyObject *)&PyType_Type, "s(O){ssss}", "Keywords", &PyDict_Type, "__module__",
+        "charm4py._c4", "__doc__", "Keyword arguments of a call.");
+    if (!st->keywords_type)
+        return -1;
+    return PyModule_AddObjectRef(mod, "Keywords", (PyObject *)st->keywords_type);
+}
+
 static int
 module_exec(PyObject *mod)
 {
@@ -778,7 +808,7 @@ module_exec(PyObject *mod)
         !st->kw_buffers || !st->empty_tuple || !st->class_map || !st->coll_proxies ||
         !st->exported || !st->block_type)
         return -1;
-    if (py_proxy_init_types(mod, st) || py_chare_init_type(mod, st) ||
+    if (add_keywords_type(mod, st) || py_proxy_init_types(mod, st) || py_chare_init_type(mod, st) ||
         py_future_init_type(mod, st) || py_channel_init_type(mod, st))
         return -1;
     return 0;

@@ -164,6 +164,8 @@ py_nd_encode(py_enc *e, PyObject *o)
     if (!PyArray_CheckExact(o))
         return PyArray_IsScalar(o, Generic) ? encode_scalar(e, o) : 0;
     a = (PyArrayObject *)o;
+    if (py_enc_met_array(e, o, PyArray_IS_C_CONTIGUOUS(a) && PyArray_NBYTES(a) >= PY_OUTSIDE_MIN))
+        return 2;
     if (!plain(PyArray_DESCR(a)) && !(text = describe(e->st, a)))
         return 0;
     c = PyArray_IS_C_CONTIGUOUS(a) ? (PyArrayObject *)Py_NewRef(o)

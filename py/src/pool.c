@@ -702,7 +702,7 @@ enum mode { MODE_WAIT, MODE_FUTURE, MODE_FUTURES };
 static pool_run *
 run_of_items(py_pool *p, pool_def *d, PyObject *fast, const uint32_t *ids, Py_ssize_t chunk)
 {
-    static const py_enc_what what = { "charm.pool", "map" };
+    static const py_enc_what what = { "charm.pool", "map", false };
     Py_ssize_t n = PySequence_Fast_GET_SIZE(fast);
     pool_run *r = pool_run_new(p);
 
@@ -854,7 +854,7 @@ py_pool_map(PyObject *mod, PyObject *const *args, Py_ssize_t nargs)
 static pool_run *
 run_of_call(py_pool *p, PyObject *func, PyObject *args)
 {
-    static const py_enc_what what = { "charm.pool", "Task" };
+    static const py_enc_what what = { "charm.pool", "Task", false };
     PyObject *t = PySequence_Tuple(args);
     pool_run *r = t ? pool_run_new(p) : NULL;
 

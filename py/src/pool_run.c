@@ -130,7 +130,7 @@ pool_flush(py_pool *p, unsigned flags)
 static enum pool_outcome
 encode_values(py_pool *p, py_enc **e, PyObject *const *values, Py_ssize_t n)
 {
-    static const py_enc_what what = { "charm.pool", "result" };
+    static const py_enc_what what = { "charm.pool", "task", true };
     PyObject *exc;
 
     if (py_enc_args(*e, values, n, &what) == 0)
@@ -209,7 +209,7 @@ static void
 task_failed(py_pool *p, const task *t)
 {
     py_state *st = p->st;
-    bool reports = !(t->flags & POOL_NORESULT) && PyErr_ExceptionMatches(PyExc_Exception);
+    bool reports = !(t->flags & POOL_NORESULT) && py_reportable();
     uint32_t n = t->flags & POOL_STAR ? 1 : t->n;
     PyObject *exc;
     pool_job *j;
@@ -286,7 +286,7 @@ call(py_pool *p, const task *t, uint32_t i, PyObject **argv, Py_ssize_t n)
 {
     uint32_t id = t->ids ? t->ids[i] : 0;
     py_worker *w = p->st->cur;
-    PyObject *func, *r;
+    PyObject *func, *r, *variables;
 
     if ((Py_ssize_t)id >= PyTuple_GET_SIZE(t->def->funcs)) {
         PyErr_SetString(p->st->error, "charm.pool: malformed task");
@@ -294,7 +294,9 @@ call(py_pool *p, const task *t, uint32_t i, PyObject **argv, Py_ssize_t n)
     }
     func = PyTuple_GET_ITEM(t->def->funcs, id);
     w->busy = t->def->coro[id];             /* others may not suspend */
+    variables = py_ctx_task_begins(p->st);
     r = PyObject_Vectorcall(func, argv, (size_t)n | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    py_ctx_task_ends(p->st, variables);
     w->busy = true;
     if (!r && !t->def->coro[id])
         explain_suspension(p, t, func);

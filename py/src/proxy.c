@@ -158,20 +158,20 @@ method_vectorcall(PyObject *callable, PyObject *const *args, size_t nargsf, PyOb
     return py_send((py_proxy *)args[0], m, args + 1, n - 1, kwnames);
 }
 
-/* From the tuple (name, func, params, defaults, coro, varargs, when, action). */
+/* From a tuple as chare.py describes it. */
 static py_method *
 method_new(py_class *cls, PyObject *spec, uint16_t entry)
 {
     py_state *st = cls->st;
     py_method *m = PyObject_New(py_method, st->method_type);
-    PyObject *name, *func, *params, *defaults, *when;
+    PyObject *name, *func, *params, *defaults, *when, *keywords;
     int coro, varargs, action;
 
     if (!m)
         return NULL;
     memset(&m->vectorcall, 0, sizeof(*m) - offsetof(py_method, vectorcall));
-    if (!PyArg_ParseTuple(spec, "UOOOppOi", &name, &func, &params, &defaults, &coro, &varargs,
-                          &when, &action)) {
+    if (!PyArg_ParseTuple(spec, "UOOOppOiO", &name, &func, &params, &defaults, &coro, &varargs,
+                          &when, &action, &keywords)) {
         Py_DECREF(m);
         return NULL;
     }
@@ -182,6 +182,7 @@ method_new(py_class *cls, PyObject *spec, uint16_t entry)
     m->params = params == Py_None ? NULL : Py_NewRef(params);
     m->defaults = defaults == Py_None ? NULL : Py_NewRef(defaults);
     m->when = when == Py_None ? NULL : Py_NewRef(when);
+    m->keywords = keywords == Py_None ? NULL : Py_NewRef(keywords);
     py_place_of(func, &m->place);
     m->entry = entry;
     m->action = (uint8_t)action;
@@ -212,6 +213,7 @@ method_dealloc(PyObject *self)
     Py_XDECREF(m->params);
     Py_XDECREF(m->defaults);
     Py_XDECREF(m->when);
+    Py_XDECREF(m->keywords);
     Py_XDECREF(m->when_func);
     Py_XDECREF(m->when_attr);
     Py_XDECREF(m->place.file);
@@ -251,13 +253,58 @@ for_arrays_only(const py_method *m)
     return m->action == PY_DO_MIGRATE || m->action == PY_DO_SET_MIGRATABLE;
 }
 
+int
+py_attrs_set(PyObject *self, PyObject *name, PyObject *value)
+{
+    if (PyObject_GenericSetAttr(self, name, value))
+        return -1;
+    if (!PyObject_GC_IsTracked(self))
+        PyObject_GC_Track(self);
+    return 0;
+}
+
+PyObject *
+py_attrs_dict(PyObject *self, void *unused)
+{
+    if (!PyObject_GC_IsTracked(self))
+        PyObject_GC_Track(self);
+    return PyObject_GenericGetDict(self, unused);
+}
+
+static int
+proxy_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    py_proxy *p = (py_proxy *)self;
+
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(p->created);
+    Py_VISIT(p->attrs.dict);
+    return 0;
+}
+
+static int
+proxy_clear(PyObject *self)
+{
+    py_proxy *p = (py_proxy *)self;
+
+    Py_CLEAR(p->created);
+    Py_CLEAR(p->attrs.dict);
+    return 0;
+}
+
 static void
 proxy_dealloc(PyObject *self)
 {
+    py_proxy *p = (py_proxy *)self;
     PyTypeObject *type = Py_TYPE(self);
 
-    Py_XDECREF(((py_proxy *)self)->created);
-    type->tp_free(self);
+    if (PyObject_GC_IsTracked(self))
+        PyObject_GC_UnTrack(self);
+    if (p->attrs.weak)
+        PyObject_ClearWeakRefs(self);
+    Py_XDECREF(p->created);
+    Py_XDECREF(p->attrs.dict);
+    PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
@@ -269,11 +316,12 @@ make_proxy_class(py_class *cls, enum py_kind kind, bool section, const char *mod
         { "Proxy" },
     };
     /* without a dealloc of its own the class would get the slow general one */
-    PyType_Slot slots[] = { { Py_tp_dealloc, proxy_dealloc }, { 0, NULL } };
+    PyType_Slot slots[] = { { Py_tp_dealloc, proxy_dealloc }, { Py_tp_traverse, proxy_traverse },
+                            { Py_tp_clear, proxy_clear }, { 0, NULL } };
     PyObject *bases, *type, *name, *mod;
     PyType_Spec spec = {
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, .slots = slots,
-        .basicsize = sizeof(py_proxy),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_HAVE_GC,
+        .slots = slots, .basicsize = sizeof(py_proxy),
     };
 
     name = PyUnicode_FromFormat("%s.%s%s", module, cls->short_name, suffix[kind][section]);
@@ -451,7 +499,7 @@ proxy_new(py_class *cls, enum py_kind kind, bool section, c4_coll coll, const c4
                      kind == PY_KIND_GROUP ? "Group" : "Array");
         return NULL;
     }
-    p = PyObject_New(py_proxy, type);
+    p = PyObject_GC_New(py_proxy, type);
     if (!p)
         return NULL;
     memset(&p->cls, 0, sizeof(*p) - offsetof(py_proxy, cls));
@@ -699,6 +747,7 @@ static PyGetSetDef proxy_getset[] = {
     { "cid", proxy_get, NULL, "Number of the chare; entry chares only.", (void *)ATTR_CID },
     { "ndims", proxy_get, NULL, "Number of dimensions; arrays only.", (void *)ATTR_NDIMS },
     { "elemIdx", proxy_get, NULL, "Index of the element; () of a whole array, -1 of a whole group.", (void *)ATTR_ELEMIDX },
+    PY_ATTRS_GETSET,
     { NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -748,8 +797,17 @@ static PyMethodDef proxy_methods[] = {
     { NULL, NULL, 0, NULL }
 };
 
+static PyMemberDef proxy_members[] = {
+    PY_ATTRS_MEMBERS(py_proxy),
+    { NULL, 0, 0, 0, NULL }
+};
+
 static PyType_Slot proxy_slots[] = {
     { Py_tp_dealloc, proxy_dealloc },
+    { Py_tp_traverse, proxy_traverse },
+    { Py_tp_clear, proxy_clear },
+    { Py_tp_setattro, py_attrs_set },
+    { Py_tp_members, proxy_members },
     { Py_tp_richcompare, proxy_richcompare },
     { Py_tp_hash, proxy_hash },
     { Py_tp_iter, proxy_iter },
@@ -762,7 +820,8 @@ static PyType_Slot proxy_slots[] = {
 
 static PyType_Spec proxy_spec = {
     .name = "charm4py._c4.Proxy", .basicsize = sizeof(py_proxy), .slots = proxy_slots,
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_HAVE_GC,
 };
 
 static enum py_kind

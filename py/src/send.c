@@ -48,70 +48,93 @@ keyword(PyObject *const *values, PyObject *kwnames, PyObject *name)
     return NULL;
 }
 
-/* The value of parameter i that was not given by position; borrowed. */
-static PyObject *
-missing_arg(py_method *m, Py_ssize_t i, PyObject *const *values, PyObject *kwnames,
-            Py_ssize_t *used)
+/* A keyword that names no parameter, or one that was given by position: raises. */
+static int
+bad_keyword(const py_method *m, PyObject *name, bool twice)
 {
-    PyObject *name = PyTuple_GET_ITEM(m->params, i);
-    PyObject *v = keyword(values, kwnames, name);
-    Py_ssize_t first = PyTuple_GET_SIZE(m->params);
-
-    if (v) {
-        ++*used;
-        return v;
-    }
-    if (m->defaults)
-        first -= PyTuple_GET_SIZE(m->defaults);
-    if (m->defaults && i >= first)
-        return PyTuple_GET_ITEM(m->defaults, i - first);
-    PyErr_Format(PyExc_AssertionError, "Value not found for parameter '%U' of entry method %s.%U",
-                 name, m->cls->short_name, m->name);
-    return NULL;
+    PyErr_Format(PyExc_TypeError, twice ? "%s.%U() got multiple values for argument %R"
+                 : "%s.%U() got an unexpected keyword argument %R",
+                 m->cls->short_name, m->name, name);
+    return -1;
 }
 
-/* A keyword that names no parameter, or one that was given by position: raises. */
-static void
-bad_keyword(const py_method *m, Py_ssize_t n, PyObject *kwnames)
+/* The keyword arguments that go by keyword: all those after what can take its place. */
+static int
+rest_of_keywords(py_method *m, Py_ssize_t n, Py_ssize_t placed, PyObject *const *values,
+                 PyObject *kwnames, PyObject *rest)
 {
+    py_state *st = m->cls->st;
+    bool any = m->keywords && PyObject_IsTrue(PyTuple_GET_ITEM(m->keywords, 2));
+
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        Py_ssize_t at = m->params ? PySequence_Index(m->params, name) : -1;
-        bool ours = PyUnicode_CompareWithASCIIString(name, "ret") == 0 ||
-                    PyUnicode_CompareWithASCIIString(name, "awaitable") == 0;
+        int at, known = 0;
 
-        PyErr_Clear();                      /* the index of what is not there */
-        if (ours || at >= n)
+        if (PyUnicode_Compare(name, st->s_ret) == 0 || PyUnicode_Compare(name, st->s_awaitable) == 0)
             continue;
-        PyErr_Format(PyExc_TypeError, at < 0 ? "%s.%U() got an unexpected keyword argument %R"
-                     : "%s.%U() got multiple values for argument %R",
-                     m->cls->short_name, m->name, name);
-        return;
+        at = m->params && PySequence_Contains(m->params, name)
+           ? (int)PySequence_Index(m->params, name) : -1;
+        if (at >= 0 && at < n)
+            return bad_keyword(m, name, true);
+        if (at >= 0 && at < placed)
+            continue;
+        if (at < 0 && m->keywords)
+            known = PySequence_Contains(PyTuple_GET_ITEM(m->keywords, 0), name);
+        if (at < 0 && known == 0 && !any)
+            return bad_keyword(m, name, false);
+        if (known < 0 || PyDict_SetItem(rest, name, values[i]))
+            return -1;
     }
-    PyErr_Format(PyExc_TypeError, "%s.%U() got an unexpected keyword argument",
-                 m->cls->short_name, m->name);
+    return 0;
 }
 
-/* All arguments by position: a tuple. */
-static PyObject *
-place_keywords(py_method *m, PyObject *const *args, Py_ssize_t n, PyObject *kwnames,
-               Py_ssize_t others)
+/* Is there a value for all that has none by itself? */
+static int
+check_required(py_method *m, Py_ssize_t placed, PyObject *rest)
 {
-    Py_ssize_t nparams = m->params ? PyTuple_GET_SIZE(m->params) : n, used = 0;
-    PyObject *t = PyTuple_New(n > nparams ? n : nparams);
+    PyObject *required = m->keywords ? PyTuple_GET_ITEM(m->keywords, 1) : NULL;
 
-    for (Py_ssize_t i = 0; t && i < PyTuple_GET_SIZE(t); i++) {
-        PyObject *v = i < n ? args[i] : missing_arg(m, i, args + n, kwnames, &used);
+    for (Py_ssize_t i = placed; i < m->min_args; i++) {
+        PyObject *name = PyTuple_GET_ITEM(m->params, i);
 
-        if (!v)
-            Py_CLEAR(t);
-        else
-            PyTuple_SET_ITEM(t, i, Py_NewRef(v));
+        if (PyDict_GetItem(rest, name))
+            continue;
+        PyErr_Format(PyExc_AssertionError, "Value not found for parameter '%U' of entry method %s.%U",
+                     name, m->cls->short_name, m->name);
+        return -1;
     }
-    if (t && used < others) {
-        bad_keyword(m, n, kwnames);
-        Py_CLEAR(t);
+    for (Py_ssize_t i = 0; required && i < PyTuple_GET_SIZE(required); i++) {
+        if (PyDict_GetItem(rest, PyTuple_GET_ITEM(required, i)))
+            continue;
+        PyErr_Format(PyExc_TypeError, "%s.%U() missing required keyword-only argument: %R",
+                     m->cls->short_name, m->name, PyTuple_GET_ITEM(required, i));
+        return -1;
     }
+    return 0;
+}
+
+/* The arguments as a tuple: keywords that come next in order take their place, the others
+ * are in a dict after them.  Defaults stay with the callee: see arguments_place(). */
+static PyObject *
+place_keywords(py_method *m, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
+{
+    Py_ssize_t nparams = m->params ? PyTuple_GET_SIZE(m->params) : n, placed = n;
+    PyObject *rest = PyObject_CallNoArgs((PyObject *)m->cls->st->keywords_type), *t = NULL;
+
+    while (placed < nparams && keyword(args + n, kwnames, PyTuple_GET_ITEM(m->params, placed)))
+        placed++;
+    if (!rest || rest_of_keywords(m, n, placed, args + n, kwnames, rest) ||
+        check_required(m, placed, rest)) {
+        Py_XDECREF(rest);
+        return NULL;
+    }
+    t = PyTuple_New(placed + (PyDict_GET_SIZE(rest) > 0));
+    for (Py_ssize_t i = 0; t && i < placed; i++)
+        PyTuple_SET_ITEM(t, i, Py_NewRef(i < n ? args[i] : keyword(args + n, kwnames,
+                                                       PyTuple_GET_ITEM(m->params, i))));
+    if (t && PyDict_GET_SIZE(rest))
+        PyTuple_SET_ITEM(t, placed, Py_NewRef(rest));
+    Py_DECREF(rest);
     return t;
 }
 
@@ -197,7 +220,7 @@ send_encoded(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, c4_
              unsigned flags)
 {
     py_state *st = p->cls->st;
-    py_enc_what what = { p->cls->short_name, PyUnicode_AsUTF8(m->name) };
+    py_enc_what what = { p->cls->short_name, PyUnicode_AsUTF8(m->name), false };
     py_enc *e = py_enc_begin(st);
     const struct iovec *iov;
     c4_err err = C4_OK;
@@ -280,18 +303,18 @@ py_send(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, PyObject
     if (kwnames) {
         if (parse_want(p->cls->st, args + n, kwnames, &want, &others))
             return NULL;
-        if (others || (m->params && n < PyTuple_GET_SIZE(m->params))) {
-            placed = place_keywords(m, args, n, kwnames, others);
+        if (others || n < m->min_args) {
+            if (n > m->max_args)
+                return wrong_count(m, n);
+            placed = place_keywords(m, args, n, kwnames);
             if (!placed)
                 return NULL;
             args = &PyTuple_GET_ITEM(placed, 0);
             n = PyTuple_GET_SIZE(placed);
         }
     }
-    if (!takes(m, n)) {
-        Py_XDECREF(placed);
+    if (!placed && !takes(m, n))
         return wrong_count(m, n);
-    }
     if (want != WANT_NOTHING)
         r = send_wanted(p, m, args, n, want);
     else if (send_args(p, m, args, n, 0, want) == 0)
@@ -394,7 +417,7 @@ create_encoded(py_class *cls, enum py_kind kind, const c4_index *dims, int on_pe
 static py_enc *
 encode_args(py_class *cls, PyObject *sequence, bool called)
 {
-    py_enc_what what = { cls->short_name, "__init__" };
+    py_enc_what what = { cls->short_name, "__init__", false };
     PyObject *fast = PySequence_Fast(sequence, "args must be a sequence");
     py_enc *e = NULL;
 

@@ -1,4 +1,6 @@
 """Each feature, run many times, leaves the number of Python's memory blocks flat."""
+import contextvars
+import decimal
 import gc
 import pickle
 import sys
@@ -16,6 +18,10 @@ def joined(contribs):
 Reducer.addReducer(joined)
 
 
+VAR = contextvars.ContextVar('VAR')
+decimal.getcontext()
+
+
 class Thing:
     pass
 
@@ -28,6 +34,9 @@ class Node(Chare):
     def echo(self, *x):
         return x
 
+    def keywords(self, a=[], b=2, *, k=1, **others):
+        return others
+
     def fail(self):
         raise ValueError('x')
 
@@ -39,6 +48,13 @@ class Node(Chare):
     def talk(self):
         self.ch.send(1, 'two')
         self.ch.recv()
+
+    @coro
+    def variables(self):
+        VAR.set([self])
+        decimal.getcontext().prec = 5
+        charm.sleep(0)
+        contextvars.copy_context().run(lambda: (VAR.set([]), charm.sleep(0)))
 
     @coro
     def all(self, data, op):
@@ -58,6 +74,10 @@ class Node(Chare):
 
 def features(a):
     big = np.zeros(10000)
+
+    class Local:
+        pass
+
     def proxy():
         f = Future()
         back = a[1].echo(a, a[0], a[0].echo, f, ret=True).get()
@@ -122,12 +142,15 @@ def features(a):
     yield 'ret', lambda: a[1].echo(1, 'x', [2], {'a': 3}, ret=True).get()
     yield 'local', lambda: a[0].echo(1, 'x', [2], ret=True).get()
     yield 'kwargs', lambda: a[1].deep(n=0, ret=True).get()
+    yield 'keywords', lambda: a.keywords(b=[1], k=[2], o=Thing(), ret=True).get()
     yield 'bcast', lambda: a.echo(1, ret=True).get()
     yield 'await', lambda: a.echo(1, awaitable=True).get()
     yield 'array', lambda: a[1].echo(big, big[::2], np.float32(1), ret=True).get()
     yield 'pickle', lambda: a[1].echo(Thing(), {1, 2}, big.astype('>f8'), ret=True).get()
+    yield 'local class', lambda: a[1].echo(Local(), ret=True).get()
     yield 'proxy', proxy
     yield 'coroutine', lambda: a[1].deep(3, ret=True).get()
+    yield 'variables', lambda: a.variables(awaitable=True).get()
     yield 'channel', lambda: a.talk(awaitable=True).get()
     yield 'allreduce', lambda: a.all(1, Reducer.sum, ret=True).get()
     yield 'sleep', lambda: charm.sleep(0)

@@ -134,7 +134,11 @@ def test_without_cloudpickle(tmp_path):
     path.write_text('''
 from charm4py import *
 from charm4py.charm import Charm4PyError
+twice = (lambda k: lambda o: (type(o), k * o.a))(2)
+import collections
+C = collections.namedtuple('Other', 'a')
 def main(args):
+    assert charm.pool.map(twice, [C(1)]) == [(C, 2)]
     try:
         charm.pool.map(lambda x: x, [1])
     except Charm4PyError as e:
@@ -169,6 +173,29 @@ charm.start(main)
 ''')
     (tmp_path / 'late.py').write_text('')
     r = job(2, str(path))
+    assert r.returncode == 5, r.stdout
+
+
+@pytest.mark.parametrize('npes', [1, 2])
+def test_class_under_another_name_of_a_module(tmp_path, npes):
+    # contract: 13.29
+    (tmp_path / 'shapes.py').write_text('''
+from collections import namedtuple
+Point = namedtuple('P', 'x y')
+def is_point(p): return type(p) is Point
+''')
+    path = tmp_path / 'prog.py'
+    path.write_text('''
+from charm4py import *
+import shapes
+def main(args):
+    assert charm.pool.map(shapes.is_point, [shapes.Point(1, 2)]) == [True]
+    assert charm.pool.map(lambda p: shapes.is_point(p), [shapes.Point(1, 2)]) == [True]
+    assert [type(p) for p in charm.pool.map(lambda x: shapes.Point(x, x), [1])] == [shapes.Point]
+    exit(5)
+charm.start(main)
+''')
+    r = job(npes, str(path))
     assert r.returncode == 5, r.stdout
 
 

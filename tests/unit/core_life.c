@@ -590,17 +590,21 @@ references(void)
     void *ref = reference();
 
     CHECK(c4_array_new(pe, &bound, c4_dims(2), NULL, &a) == C4_OK, "new");
-    CHECK(c4_send_ref(pe, c4_elem(a, 0), 1, ref, 0) == C4_EREMOTE, "it is not made yet");
+    CHECK(c4_send_ref(pe, c4_elem(a, 1), 1, ref, 0) == C4_EREMOTE, "it will be elsewhere");
+    CHECK(c4_send_ref(pe, c4_elem(a, 0), 1, ref, 0) == C4_OK, "it will be here");
+    CHECK(seen.looked == 0, "it is not made yet");
     job_rest(s, 2);
+    CHECK(seen.looked == 1 && seen.refs_freed == 1 && seen.encoded == 0, "as soon as it is");
+    ref = reference();
     CHECK(c4_send_ref(pe, c4_elem(a, 1), 1, ref, 0) == C4_EREMOTE, "it is elsewhere");
     CHECK(c4_send_ref(pe, c4_elem(a, 0), 1, ref, 0) == C4_OK, "here");
     job_rest(s, 2);
-    CHECK(seen.looked == 1 && seen.refs_freed == 1 && seen.encoded == 0, "by reference");
+    CHECK(seen.looked == 2 && seen.refs_freed == 2 && seen.encoded == 0, "by reference");
     send(s, 0, c4_elem(a, 0), E_GO, &to, sizeof(to));
     CHECK(c4_send_ref(pe, c4_elem(a, 0), 1, reference(), 0) == C4_OK, "still here");
     CHECK(c4_send_ref(pe, c4_elem(a, 0), 1, reference(), 0) == C4_OK, "still here");
     job_rest(s, 2);
-    CHECK(seen.looked == 3 && seen.pe == 1 && seen.encoded == 2 && seen.refs_freed == 3, "encoded");
+    CHECK(seen.looked == 4 && seen.pe == 1 && seen.encoded == 2 && seen.refs_freed == 4, "encoded");
     to = 0;
     send(s, 1, c4_elem(a, 0), E_GO, &to, sizeof(to));
     job_rest(s, 2);

@@ -137,7 +137,10 @@ def each_kind(proxy, index, n):
     # contract: 5.5.9
     check(proxy.keyword_only(1, ret=True).get(), expect((1, 5)))
     check(proxy.keywords(1, ret=True).get(), expect((1, {})))
-    raises(TypeError, 'keyword argument', lambda: proxy.keyword_only(1, k=2))
+    check(proxy.keyword_only(1, k=2, ret=True).get(), expect((1, 2)))
+    check(proxy.keyword_only(k=2, a=1, ret=True).get(), expect((1, 2)))
+    check(proxy.keywords(1, z=3, y=[4], ret=True).get(), expect((1, {'z': 3, 'y': [4]})))
+    check(proxy.keywords(z=3, a=1, ret=True).get(), expect((1, {'z': 3})))
     # contract: 5.5.10
     raises(TypeError, "X.named() missing 1 required positional argument: 'a'", lambda: proxy.named())
     raises(TypeError, 'X.named() takes from 1 to 3 positional arguments but 4 were given',

@@ -1,6 +1,6 @@
 # PEs: 1 2
 """What charm.start() and charm.register() refuse; a refused start can be repeated."""
-from charm4py import charm, Chare, Group, Array, ArrayMap, Options
+from charm4py import charm, Chare, Group, Array, ArrayMap, Options, coro
 from charm4py.chare import Mainchare
 from charm4py.charm import Charm4PyError
 
@@ -40,6 +40,10 @@ class Entry(Chare):
         assert b.pe(ret=True).get() == list(range(charm.numPes()))
         # contract: 3.1.13
         assert raises(Charm4PyError, 'Only subclasses of Chare can be member of Array', Array, int, 3)
+        # contract: 4.1.8
+        p = Chare(Private, onPE=charm.numPes() - 1)
+        assert p.use(ret=True).get() == [1]
+        assert raises(Charm4PyError, 'Private._pairs is a generator', p._pairs(ret=True).get)
         exit()
 
 
@@ -53,6 +57,40 @@ class Plain(Chare):
         return charm.myPe()
 
 
+class Private(Chare):
+    def _pairs(self):
+        yield 1
+
+    def use(self):
+        return list(self._pairs())
+
+
+def refused(name, text, **methods):
+    # contract: 4.1.8
+    cls = type('Refused', (Chare,), methods)
+    assert raises(Charm4PyError, f'Refused.{name} is {text}, which no entry method can be', charm.register, cls)
+
+
+def generator(self):
+    yield 1
+
+
+async def asynchronous(self):
+    pass
+
+
+async def both(self):
+    yield 1
+
+
+refused('generator', 'a generator', generator=generator)
+refused('asynchronous', 'async def', asynchronous=asynchronous)
+refused('asynchronous', 'async def', asynchronous=coro(asynchronous))
+refused('both', 'an asynchronous generator', both=both)
+refused('generator', 'a generator', f=staticmethod(generator))
+charm.register(Private)
+for wrong in asynchronous, generator:
+    assert raises(Charm4PyError, 'Main function must be a plain one', charm.start, wrong)
 # contract: 3.1.1
 one = 'Main function must have one (and only one) parameter'
 assert raises(Charm4PyError, one, charm.start, lambda: 0)
