@@ -371,11 +371,14 @@ C4_API void c4_measure_load(c4_pe *pe, bool on);
  * the broadcasts that its PE has seen).  What is sent to it later is dropped; a
  * future that waits for such a call gets data NULL, and c4_error() says why.  It
  * counts as a member of the reduction, and of the AtSync round, that it owes
- * next, without data.  Its index cannot be used again.  C4_ESTATE: members of
- * groups and sections, elements that wait in AtSync. */
+ * next, without data.  Calls of c4_at_sync() that it was not resumed for end with
+ * it.  Its index cannot be used again.  C4_ESTATE: members of groups and
+ * sections. */
 C4_API c4_err c4_destroy(c4_pe *pe);
 /* The running element is ready for balancing; its type's resume() runs when
- * all such elements have called and the balancer is done. */
+ * all such elements have called and the balancer is done.  It may call again
+ * before that: each call is its arrival at the next round, and each is resumed
+ * once, in order. */
 C4_API c4_err c4_at_sync(c4_pe *pe);
 
 #ifdef __cplusplus

@@ -783,8 +783,6 @@ c4_destroy_for(c4_pe *pe, c4_chare who)
         return c4_fail(pe, C4_ESTATE, "members of a group cannot be destroyed");
     if (e->nsmark)
         return c4_fail(pe, C4_ESTATE, "members of a section cannot be destroyed");
-    if (e->waiting)
-        return c4_fail(pe, C4_ESTATE, "an element that waits in AtSync cannot be destroyed");
     e->move_to = C4I_GONE;
     return C4_OK;
 }

@@ -329,7 +329,7 @@ enum {
  * user's state follow. */
 typedef struct travel {
     uint32_t ep, norder, nearly, why;
-    uint64_t seen, born;
+    uint64_t seen, born, ahead;
     c4i_mark red, sync;
     c4_index index;
     uint8_t  migratable, at_sync, waiting, pad[5];
@@ -399,7 +399,7 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
     static const unsigned char zero[ALIGN];
     travel t = {
         .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
-        .red = e->red, .sync = e->sync, .migratable = e->migratable,
+        .ahead = e->ahead, .red = e->red, .sync = e->sync, .migratable = e->migratable,
         .at_sync = e->at_sync, .waiting = e->waiting, .wall = e->wall, .cpu_ns = e->cpu_ns,
         .user_load = e->user_load, .nsmark = e->nsmark
     };
@@ -552,6 +552,7 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     e->born = t->born;
     e->red = t->red;
     e->sync = t->sync;
+    e->ahead = t->ahead;
     e->migratable = t->migratable;
     e->at_sync = t->at_sync;
     e->waiting = t->waiting;

@@ -305,7 +305,8 @@ struct c4i_elem {
     bool       resuming;                    /* a task will end its waiting */
     uint64_t   seen;                        /* broadcasts executed */
     uint64_t   born;                        /* `seen` at birth */
-    c4i_mark   red, sync;                   /* sync.next: rounds called */
+    c4i_mark   red, sync;                   /* sync.next: rounds arrived at */
+    uint64_t   ahead;                       /* calls of AtSync that wait for the present one */
     c4i_order *order;
     uint32_t   norder, order_cap;
     c4i_smark *smark;                       /* sections that it is in, or says so */

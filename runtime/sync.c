@@ -11,6 +11,22 @@
  * An element resumes where it is as soon as that PE knows the round's
  * decision: `waiting` alone would not do, its round number is compared.
  *
+ * Each call is an arrival at one round, in order, and ends with one resume.  An
+ * element may call again before it is resumed; such calls wait with it:
+ *
+ * A1  sync.next - sync.birth + ahead calls were made; all but the last
+ *     `waiting` + ahead have been resumed.
+ * A2  ahead > 0 only while it waits.  A call that waits is made when the element
+ *     is resumed from the round before, where it then is, before its
+ *     resumeFromSync() runs: to the tree it is an element that calls at once.
+ *
+ * So nobody contributes to a round before the one before it is decided, no
+ * contribution names a PE that a decision has changed, and the load of a round
+ * is what was measured since the last contribution, on the PE that tells it.
+ * Ahead calls move with the element (location.c) and end with it: its record
+ * stands for the one round after those that it has contributed to, whether it
+ * waits in the last of them or not.
+ *
  * Without a balancer nothing is sent: an element that has called n times
  * resumes when all elements of its PE have called as often.
  */
@@ -72,6 +88,8 @@ c4i_sync_left(c4_pe *pe, c4i_elem *e)
 
 /* ---- Resuming -------------------------------------------------------------------- */
 
+static void arrive(c4_pe *pe, c4i_elem *e);
+
 static bool
 resume_one(c4_pe *pe, c4i_task *t)
 {
@@ -86,6 +104,10 @@ resume_one(c4_pe *pe, c4i_task *t)
         return false;
     }
     e->waiting = e->resuming = false;
+    if (e->ahead) {                         /* A2 */
+        e->ahead--;
+        arrive(pe, e);
+    }
     c4i_execute(pe, e, C4_ENTRY_RESUME, &call, &cause);
     return false;
 }
@@ -188,26 +210,35 @@ find(c4_pe *pe, c4_chare who)
     return c ? c4i_elem_find(c, who.idx) : NULL;
 }
 
-c4_err
-c4_at_sync_for(c4_pe *pe, c4_chare who)
+/* Its next round has it. */
+static void
+arrive(c4_pe *pe, c4i_elem *e)
 {
-    c4i_elem *e = find(pe, who);
     c4i_lb_object o;
 
-    if (!e || !e->at_sync)
-        return c4_fail(pe, C4_ESTATE, "AtSync is for elements of arrays created to use it (useAtSync)");
-    if (e->waiting)
-        return c4_fail(pe, C4_ESTATE, "AtSync called again before the element was resumed");
-    if (e->move_to == C4I_GONE)
-        return c4_fail(pe, C4_ESTATE, "AtSync called by an element that is to be destroyed");
     e->waiting = true;
     if (!pe->has_lb) {
         c4i_red_step(&pe->sync, e->sync.next++);
         c4i_sync_local_check(pe);
-        return C4_OK;
+        return;
     }
     statistics(pe, e, &o);
     c4i_red_contribute(pe, &pe->sync, e, &e->sync, C4I_RED_APPEND, &o, sizeof(o), NULL);
+}
+
+c4_err
+c4_at_sync_for(c4_pe *pe, c4_chare who)
+{
+    c4i_elem *e = find(pe, who);
+
+    if (!e || !e->at_sync)
+        return c4_fail(pe, C4_ESTATE, "AtSync is for elements of arrays created to use it (useAtSync)");
+    if (e->move_to == C4I_GONE)
+        return c4_fail(pe, C4_ESTATE, "AtSync called by an element that is to be destroyed");
+    if (e->waiting)
+        e->ahead++;
+    else
+        arrive(pe, e);
     return C4_OK;
 }
 

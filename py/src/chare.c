@@ -409,7 +409,8 @@ PyDoc_STRVAR(at_sync_doc,
 "Says that this element is ready for load balancing; returns at once.\n\n"
 "For elements of arrays made with useAtSync=True (AttributeError for other chares).  When\n"
 "all of them have called it, the balancer may move some, and then resumeFromSync(), which\n"
-"the class must define, is called on each.");
+"the class must define, is called on each.  It may be called again before that: each call is\n"
+"the arrival at the next round, and resumeFromSync() is called once for each.");
 
 PyDoc_STRVAR(migrate_doc,
 "migrate($self, toPe, /)\n--\n\n"

@@ -54,6 +54,7 @@ struct plan {
     bool      bound[MAXCOLL];
     bool      group, late_insert, with_lb, sync_dense, sync_sparse, nested_start;
     unsigned  lb_mode;
+    uint32_t  ahead;                        /* most calls of AtSync before a resume, less one */
     uint32_t  nexit;                        /* PEs that call exit */
     uint64_t  exit_after;                   /* messages */
 };
@@ -63,7 +64,6 @@ struct elem {
     uint64_t key;
     bool     wanted;                        /* will exist in the end */
     bool     inserted, born;
-    bool     waiting;                       /* in AtSync */
     bool     dying, dead;                   /* asked for its end; it is destroyed */
     uint32_t pe, came_from;                 /* last seen */
     uint32_t mark;                          /* what its state must say */
@@ -71,7 +71,7 @@ struct elem {
     uint32_t held;
     uint32_t red_birth, red_next;           /* reductions */
     uint64_t sync_birth;
-    uint32_t nsync, nresume;
+    uint32_t nsync, nresume;                /* calls of AtSync; resumed */
     /* insertion: where and when, for the birth rule of broadcasts */
     uint32_t ins_pe, ins_clock;
     bool     by_main;
@@ -251,6 +251,8 @@ void check_contribution(struct storm *s, struct coll *c, uint32_t slot, int64_t 
 void check_reduced(struct storm *s, struct coll *c, uint32_t r, const void *data, size_t len);
 void check_result(struct storm *s, c4_pe *pe, const void *data, size_t len, bool all);
 void check_resume(struct storm *s, struct coll *c, uint32_t slot);
+/* The first round that e has not contributed to. */
+uint64_t sync_told(const struct elem *e);
 void check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, int parent);
 void check_end(struct storm *s);
 bool quiet_now(struct storm *s);

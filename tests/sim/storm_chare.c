@@ -451,7 +451,7 @@ die(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 {
     struct elem *e = &c->elem[slot];
 
-    if (!mortal(s, c, slot) || e->dying || e->waiting || e->held || e->red_next + 2 >= MAXRED)
+    if (!mortal(s, c, slot) || e->dying || e->held || e->red_next + 2 >= MAXRED)
         return;
     event(s, "die", c4_mype(pe), c4_mype(pe), c->no, slot, 0, 0);
     e->dying = true;
@@ -463,10 +463,10 @@ sync_call(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 {
     struct elem *e = &c->elem[slot];
 
-    if (!c->sync || e->waiting || e->dying || (e->nsync >= MAXSYNC && !s->finishing))
+    if (!c->sync || e->nsync - e->nresume > s->plan.ahead || e->dying
+        || (e->nsync >= MAXSYNC && !s->finishing))
         return;
-    event(s, "sync", c4_mype(pe), c4_mype(pe), c->no, slot, e->nsync, 0);
-    e->waiting = true;
+    event(s, "sync", c4_mype(pe), c4_mype(pe), c->no, slot, e->nsync, e->nresume);
     e->nsync++;
     ok(s, pe, c4_at_sync(pe), "c4_at_sync");
 }

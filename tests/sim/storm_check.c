@@ -229,9 +229,9 @@ check_died(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 
     s->win->ndeaths++;
     event(s, "died", e->pe, c4_mype(pe), c->no, slot, e->red_next, e->nsync);
-    if (e->pe != c4_mype(pe) || e->held || e->waiting || e->dead)
-        fail(s, "element %u/%u dies on PE %u, is on PE %u%s%s%s", c->no, slot, c4_mype(pe), e->pe,
-             e->held ? ", has a coroutine" : "", e->waiting ? ", waits in AtSync" : "",
+    if (e->pe != c4_mype(pe) || e->held || e->dead)
+        fail(s, "element %u/%u dies on PE %u, is on PE %u%s%s", c->no, slot, c4_mype(pe), e->pe,
+             e->held ? ", has a coroutine" : "",
              e->dead ? ", is dead" : "");
     e->dead = true;
     if (c->kind == C_DENSE)                 /* broadcasts that it will not see */
@@ -542,6 +542,12 @@ check_reds_end(struct storm *s, const struct coll *c)
 
 /* ---- AtSync ------------------------------------------------------------------------------ */
 
+uint64_t
+sync_told(const struct elem *e)
+{
+    return e->sync_birth + e->nresume + (e->nsync > e->nresume);
+}
+
 void
 check_resume(struct storm *s, struct coll *c, uint32_t slot)
 {
@@ -549,10 +555,9 @@ check_resume(struct storm *s, struct coll *c, uint32_t slot)
     uint64_t round = e->sync_birth + e->nresume;
 
     event(s, "resume", e->pe, e->pe, c->no, slot, round, 0);
-    if (!e->waiting || e->nsync != e->nresume + 1)
+    if (e->nsync <= e->nresume)
         fail(s, "element %u/%u resumes: called %u, resumed %u times", c->no, slot, e->nsync,
              e->nresume);
-    e->waiting = false;
     e->nresume++;
     if (!s->plan.with_lb)
         return;
@@ -567,7 +572,7 @@ check_resume(struct storm *s, struct coll *c, uint32_t slot)
             const struct elem *f = &o->elem[i];
 
             if (!f->dead && (f->born || (o->kind == C_DENSE && f->inserted))
-                && f->sync_birth + f->nsync <= round)
+                && sync_told(f) <= round)
                 fail(s, "round %" PRIu64 " of AtSync is over without element %u/%u", round, o->no,
                      i);
         }
@@ -611,8 +616,9 @@ check_elems_end(struct storm *s, const struct coll *c)
             continue;
         if (!e->born)
             fail(s, "element %u/%u was never made", c->no, i);
-        if (e->waiting)
-            fail(s, "element %u/%u waits in AtSync for ever", c->no, i);
+        if (e->nsync != e->nresume && !e->dead)
+            fail(s, "element %u/%u waits in AtSync for ever: called %u, resumed %u times", c->no, i,
+                 e->nsync, e->nresume);
         for (uint32_t p = 0; p < s->plan.npes; p++)
             if (e->dead)
                 lost += e->sent[p] - e->rcvd[p];

@@ -62,9 +62,12 @@ check_objects(struct storm *s, uint32_t round, const c4i_lb_object *o, uint32_t 
         struct coll *c = NULL;
         struct elem *e = elem_by_key(s, o[i].coll, o[i].elem, &c);
 
-        if (!e || !c->sync || !e->waiting || e->sync_birth + e->nsync != round + 1)
+        if (!e || !c->sync || sync_told(e) != round + 1)
             fail(s, "round %u: the balancer sees element %llu of collection %u, which does not "
                  "take part", round, (unsigned long long)o[i].elem, o[i].coll);
+        else if (o[i].pe != e->pe && !s->plan.weight[A_MOVE] && !s->plan.stress)
+            fail(s, "round %u: the balancer sees element %llu of collection %u on PE %u, it is on "
+                 "PE %u", round, (unsigned long long)o[i].elem, o[i].coll, o[i].pe, e->pe);
         if (i && (o[i].coll < o[i - 1].coll
                   || (o[i].coll == o[i - 1].coll && o[i].elem <= o[i - 1].elem)))
             fail(s, "round %u: the balancer's objects are not sorted", round);
@@ -73,7 +76,7 @@ check_objects(struct storm *s, uint32_t round, const c4i_lb_object *o, uint32_t 
         for (uint32_t k = 0; s->coll[i].sync && k < s->coll[i].nslots; k++) {
             struct elem *e = &s->coll[i].elem[k];
 
-            want += e->born && !e->dead && e->sync_birth <= round;
+            want += e->born && e->sync_birth <= round && (!e->dead || sync_told(e) > round);
         }
     if (want != n)
         fail(s, "round %u: the balancer sees %u objects, %u take part", round, n, want);
@@ -412,20 +415,26 @@ finish_reductions(struct storm *s)
     settle(s);
 }
 
+static bool
+waits(const struct elem *e)
+{
+    return e->nsync > e->nresume && !e->dead;
+}
+
 /* Everybody who does not wait in AtSync calls it until nobody waits. */
 static bool
 finish_sync_once(struct storm *s)
 {
-    bool waiting = false;
+    bool waiting = false;                   /* somebody */
 
     for (uint32_t i = 0; i < s->ncolls; i++)
         for (uint32_t k = 0; k < s->coll[i].nslots; k++)
-            waiting |= s->coll[i].elem[k].waiting;
+            waiting |= waits(&s->coll[i].elem[k]);
     if (!waiting)
         return false;
     for (uint32_t i = 0; i < s->ncolls; i++)
         for (uint32_t k = 0; s->coll[i].sync && k < s->coll[i].nslots; k++)
-            if (s->coll[i].elem[k].wanted && !s->coll[i].elem[k].waiting)
+            if (s->coll[i].elem[k].wanted && !waits(&s->coll[i].elem[k]))
                 send_note(s, some_pe(s), &s->coll[i], k, OP_SYNC, 0);
     settle(s);
     return true;
