@@ -384,6 +384,17 @@ typedef struct c4i_timer {
     uint32_t trace;                         /* of its C4I_TIMER event; 0: not recorded */
 } c4i_timer;
 
+/* ---- What AtSync waits for (lost.c) ------------------------------------------- */
+
+struct c4i_lost {
+    bool     running, asked, told;          /* PE 0: a wave is out; by the user; since something happened */
+    uint32_t heard;
+    uint64_t round;
+    uint64_t sum[3], last[3];
+    uint64_t since, due;                    /* PE 0, ns: answers agree; the next wave */
+    c4_buf   list;
+};
+
 /* ---- The PE ------------------------------------------------------------------ */
 
 typedef struct c4i_pending {                /* messages for a collection not known yet */
@@ -454,6 +465,7 @@ struct c4_pe {
     uint64_t       sync_deaths;             /* root: in rounds that are over */
     c4_buf         sync_pes;                /* c4i_lb_pe of this subtree */
     uint64_t       lb_begin, lb_idle, lb_busy, lb_background;     /* ticks */
+    struct c4i_lost lost;
     int64_t        lb_carry;                /* busy before lb_begin or elsewhere that this round tells */
 
     /* start and exit [7] */
@@ -728,6 +740,14 @@ void c4i_section_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov,
 void c4i_on_qd(c4_pe *pe, c4i_msg *m);
 void c4i_qd_idle(c4_pe *pe);                            /* nothing to do just now */
 void c4i_stall_check(c4_pe *pe);
+
+/* ---- lost.c ---- */
+enum { C4I_QD_LOST = 3 };                   /* c4i_wire.entry of QD */
+void c4i_on_lost(c4_pe *pe, c4i_msg *m);
+void c4i_lost_ask(c4_pe *pe);                           /* PE 0 tells which elements have not called */
+uint64_t c4i_lost_wait(c4_pe *pe);                      /* ns for which PE 0 may sleep, when idle */
+void c4i_lost_check(c4_pe *pe);                         /* PE 0 has slept */
+void c4i_lost_release(c4_pe *pe);
 
 /* ---- waiting.c ---- */
 uint64_t c4i_nparked(const c4_pe *pe);                  /* messages for elements that are not known */

@@ -285,7 +285,10 @@ idle(c4_pe *pe)
 {
     uint64_t timeout = pe->exit == C4I_RUNNING ? c4i_timers_wait(pe) : c4i_impatient(pe);
     uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0, end;
+    uint64_t lost = pe->me == 0 ? c4i_lost_wait(pe) : C4I_INF;
 
+    if (timeout > lost)
+        timeout = lost;
     if (pe->idle_limit && pe->me == 0 && !pe->idle_since)
         pe->idle_since = c4i_now_ns(pe);
     if (pe->idle_limit && pe->me == 0 && timeout > pe->idle_limit)
@@ -294,7 +297,10 @@ idle(c4_pe *pe)
     if (pe->fault.asked) {
         pe->fault.asked = 0;
         c4i_report_waiting(pe);
+        c4i_lost_ask(pe);
     }
+    if (pe->me == 0)
+        c4i_lost_check(pe);
     c4i_stall_check(pe);
     if (!begin)
         return;

@@ -49,6 +49,7 @@ void
 c4i_sync_release(c4_pe *pe)
 {
     c4_buf_release(&pe->sync_pes);
+    c4i_lost_release(pe);
     c4i_red_release(&pe->sync);
 }
 

@@ -1,7 +1,9 @@
 """AtSync in whole jobs: elements that are ahead of the others, and rounds that do not come to pass."""
 import os
+import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -113,3 +115,100 @@ def test_an_element_that_is_ahead_moves_and_its_loads_add_up(tmp_path, pes):
                               GROUP BY o.step, p.pe HAVING sum(o.wall_ns) > p.busy_ns + 1000""").fetchall()
     (total,) = db.execute("SELECT sum(wall_ns) / 1e6 FROM lb_object").fetchone()
     assert total > 18 * 2 - 1
+
+
+# ---- A round that does not come to pass ------------------------------------------
+
+LOST = """
+class A(Chare):
+    def go(self):
+        if self.thisIndex[0] not in (3, 4): self.AtSync()
+    def resumeFromSync(self): pass
+class B(A):
+    pass
+def main(args):
+    a, b = Array(A, 8, useAtSync=True), Array(B, (2, 2), useAtSync=True)
+    a.go()
+    print('called', flush=True)
+"""
+
+
+def begin(folder, body, pes, *flags):
+    path = folder / f"prog{pes}{len(flags)}.py"
+    path.write_text("from charm4py import charm, Chare, Array, Future, Reducer\n" + body + "\ncharm.start(main)\n")
+    return subprocess.Popen(["charmrun", f"+p{pes}", "++quiet", str(path), *flags], cwd=folder,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+
+
+def lost_lines(job, n):
+    lines = []
+    while len(lines) < n:
+        line = job.stderr.readline()
+        assert line, lines
+        if line.startswith("c4: AtSync waits"):
+            lines.append(line)
+    job.terminate()
+    job.communicate()
+    return sorted(lines)
+
+
+WHERE = {1: ("3, 4 on PE 0", "(0, 0), (0, 1), (1, 0), (1, 1) on PE 0"),
+         2: ("3 on PE 0; 4 on PE 1", "(0, 0), (0, 1) on PE 0; (1, 0), (1, 1) on PE 1"),
+         4: ("3 on PE 1; 4 on PE 2", "(0, 0) on PE 0; (0, 1) on PE 1; (1, 0) on PE 2; (1, 1) on PE 3")}
+
+
+def check_lost(lines, pes):
+    a, b = WHERE[pes]
+    assert lines == [f"c4: AtSync waits: 2 of 8 elements of __main__.A have not called: {a} (6 wait)\n",
+                     f"c4: AtSync waits: 4 of 4 elements of __main__.B have not called: {b} (6 wait)\n"]
+
+
+def test_a_lost_call_is_told_after_10_s_and_only_then(tmp_path):
+    """Which elements of which array, and where; a timer that runs makes no difference."""
+    # contract: 10.35
+    start = time.monotonic()
+    jobs = [(pes, begin(tmp_path, LOST + "    charm.sleep(60)\n", pes, "+balancer", "GreedyLB"))
+            for pes in (1, 2)]
+    for pes, job in jobs:
+        check_lost(lost_lines(job, 2), pes)
+        assert time.monotonic() - start > 10
+
+
+@pytest.mark.parametrize("pes", NPES)
+def test_the_quit_signal_tells_of_lost_calls_at_once(tmp_path, pes):
+    job = begin(tmp_path, LOST, pes, "+balancer", "GreedyLB")
+    start = time.monotonic()
+    while "called" not in job.stdout.readline():
+        pass
+    time.sleep(0.3)
+    job.send_signal(signal.SIGQUIT)
+    check_lost(lost_lines(job, 2), pes)
+    assert time.monotonic() - start < 9
+
+
+def test_without_a_balancer_the_elements_of_one_pe_wait_for_each_other(tmp_path):
+    job = begin(tmp_path, LOST, 2)
+    while "called" not in job.stdout.readline():
+        pass
+    time.sleep(0.3)
+    job.send_signal(signal.SIGQUIT)
+    lines = lost_lines(job, 2)
+    check_lost(lines, 2)
+
+
+def test_an_array_that_takes_insertions_is_named(tmp_path):
+    job = begin(tmp_path, """
+class A(Chare):
+    def go(self): self.AtSync()
+    def resumeFromSync(self): pass
+def main(args):
+    a, b = Array(A, 4, useAtSync=True), Array(A, ndims=1, useAtSync=True)
+    a.go()
+    print('called', flush=True)
+""", 2, "+balancer", "GreedyLB")
+    while "called" not in job.stdout.readline():
+        pass
+    time.sleep(0.3)
+    job.send_signal(signal.SIGQUIT)
+    assert lost_lines(job, 1) == ["c4: AtSync waits: __main__.A still takes insertions; call ckDoneInserting "
+                                  "(C: c4_done_inserting)\n"]
