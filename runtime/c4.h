@@ -372,8 +372,9 @@ C4_API void c4_measure_load(c4_pe *pe, bool on);
  * future that waits for such a call gets data NULL, and c4_error() says why.  It
  * counts as a member of the reduction, and of the AtSync round, that it owes
  * next, without data.  Calls of c4_at_sync() that it was not resumed for end with
- * it.  Its index cannot be used again.  C4_ESTATE: members of groups and
- * sections. */
+ * it.  Its index may be inserted again by whoever knows of this call; what is
+ * sent before that insertion has reached the index's home is dropped.
+ * C4_ESTATE: members of groups and sections. */
 C4_API c4_err c4_destroy(c4_pe *pe);
 /* The running element is ready for balancing; its type's resume() runs when
  * all such elements have called and the balancer is done.  It may call again

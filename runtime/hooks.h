@@ -108,6 +108,7 @@ typedef struct c4i_lb_object {
     uint32_t movable;
     uint32_t ndims;
     int64_t  index[C4_MAXDIMS];
+    uint64_t ep;                            /* of two elements of one index: larger in the later */
 } c4i_lb_object;
 
 typedef struct c4i_lb_pe {

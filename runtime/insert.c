@@ -1,11 +1,18 @@
 /*
  * insert.c - insertion of elements, single chares, and the end of insertion.
  *
- * INSERT goes to the home, which refuses a second element of that index and
- * sends CTOR to where the element will live [1].  What the inserting code had
- * seen of broadcasts [2] and owes to reductions [3] is the child's, too.
+ * INSERT goes to the home, which sends CTOR to where the element will live [1].
+ * What the inserting code had seen of broadcasts [2] and owes to reductions [3]
+ * is the child's, too.
+ *
+ * An index that is in use may be about to end: INSERT then follows the element
+ * as calls do.  Where it finds it, the element has been asked to end (whoever
+ * knew that inserts again), and INSERT waits until it has, and goes home behind
+ * the news; or it is a second one, and refused.  At home the new element
+ * takes over the epoch and the inbox of the one that is gone, and leaves.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pe.h"
@@ -14,6 +21,7 @@ typedef struct ctor_head {
     c4_index index;
     int32_t  on_pe;                         /* -1: home or map decides */
     uint32_t at_sync;
+    uint32_t inherits, pad;                 /* an inbox follows, before the arguments */
     uint64_t seen, sync_birth;
     c4i_mark red;
 } ctor_head;
@@ -137,27 +145,108 @@ ctor_head_get(c4_pe *pe, const c4i_msg *m, ctor_head *h)
         c4_abort(pe, "malformed message: insertion");
 }
 
-/* Why there cannot be an element of this index: there is one, or was. */
-static c4_err
-refuse(c4_pe *pe, const c4i_coll *c, const c4i_loc *loc, const c4_index *index, const char *text)
+/* Why there cannot be an element of this index: there is one. */
+static void
+refuse(c4_pe *pe, const c4i_coll *c, const c4i_elem *e, const c4_index *index)
 {
-    if (loc->pe == C4I_GONE)
-        return c4_fail(pe, C4_EEXIST, "element (%s) of %s was destroyed: its index cannot be used "
-                       "again", text, c->type->name);
-    if (loc->elem && loc->elem->index && !same_index(loc->elem->index, index))
-        return c4_fail(pe, C4_EEXIST, "indexes of an array clash: (%s) has the key of another "
-                       "element", text);
-    return c4_fail(pe, C4_EEXIST, "element (%s) of %s is inserted twice", text, c->type->name);
+    char text[160];
+
+    index_text(index, text, sizeof(text));
+    if (e->index && !same_index(e->index, index))
+        c4i_user_error(pe, c4_fail(pe, C4_EEXIST, "indexes of an array clash: (%s) has the key of "
+                                   "another element", text));
+    else
+        c4i_user_error(pe, c4_fail(pe, C4_EEXIST, "element (%s) of %s is inserted twice", text,
+                                   c->type->name));
+    pe->processed++;
 }
 
-/* At the home: the element gets its record, and its place. */
+/* The element is made here, in the place and with the inbox of an earlier one. */
+static void
+construct(c4_pe *pe, c4i_coll *c, c4i_msg *m, const ctor_head *h, c4i_inbox *in, size_t args)
+{
+    c4i_elem *e = c4i_elem_new(c, m->w.elem, &h->index);
+    c4_call call = { .src = m->w.src };
+    c4_cause cause = c4i_cause_of(pe, m);
+    c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
+
+    e->ep = m->w.ep ? m->w.ep : 1;
+    e->in = *in;
+    e->at_sync = h->at_sync;
+    e->seen = e->born = h->seen;
+    e->red = h->red;
+    if (c->kind == C4_KIND_ARRAY) {
+        ack.call = h->seen;
+        c4i_post_data(pe, m->w.src, &ack, NULL, 0);
+    }
+    c4i_elem_link(pe, e);
+    c4i_elem_made(pe, e);
+    c4i_sync_joined(pe, e, h->sync_birth);
+    c4i_red_check(pe, &c->red);
+    call.data = (const char *)m->data + args;
+    call.len = m->len - args;
+    if (m->w.flags & C4I_F_WANT)
+        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true, 0 };
+    pe->cur = m;
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
+}
+
+/* CTOR to another PE; in: OPTIONAL. */
+static void
+send_ctor(c4_pe *pe, c4i_msg *m, ctor_head *h, c4i_inbox *in, uint32_t to)
+{
+    c4_buf b = { 0 };
+
+    if (in) {
+        h->inherits = true;
+        if (c4_buf_add(&b, h, sizeof(*h)))
+            c4_abort(pe, "out of memory for an element that is inserted again");
+        c4i_inbox_pack(pe, &b, in);
+        if (c4_buf_add(&b, (const char *)m->data + sizeof(*h), m->len - sizeof(*h)))
+            c4_abort(pe, "out of memory for an element that is inserted again");
+        c4i_msg_drop(pe, m);
+        m->data = b.data;
+        m->len = b.len;
+        m->mem = C4I_MEM_HEAP;
+    }
+    c4i_forward(pe, to, m);
+}
+
+/* At the home, where no element of the index is: it gets its record, and its place. */
+static void
+insert_here(c4_pe *pe, c4i_coll *c, c4i_msg *m, ctor_head *h)
+{
+    c4i_loc *loc = c4i_table_get(&c->table, m->w.elem);
+    uint32_t to = h->on_pe >= 0 ? (uint32_t)h->on_pe : pe->me;
+    c4i_inbox *ghost = loc->pe == C4I_GONE ? loc->ghost : NULL, in = { 0 };
+
+    if (loc->pe == C4I_GONE)
+        loc->ghost = NULL;
+    m->w.kind = C4I_CTOR;
+    m->w.ep = loc->ep + 1;
+    loc->pe = to;
+    loc->ep = m->w.ep;
+    c4i_reroute(pe, loc);
+    if (to != pe->me) {
+        send_ctor(pe, m, h, ghost, to);
+        if (ghost)
+            c4i_inbox_release(pe, ghost);
+        free(ghost);
+        return;
+    }
+    if (ghost)
+        in = *ghost;
+    free(ghost);
+    construct(pe, c, m, h, &in, sizeof(*h));
+}
+
+/* On its way to the home, or after an element of the same index. */
 void
 c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
-    ctor_head h;
     c4i_loc *loc;
-    uint32_t to;
-    char text[160];
+    uint32_t home;
+    ctor_head h;
 
     ctor_head_get(pe, m, &h);
     if (m->w.hops == C4I_HOPS_UNSENT) {
@@ -167,53 +256,32 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         return;
     }
     loc = c4i_table_find(&c->table, m->w.elem);
-    if (loc && loc->ep) {
-        index_text(&h.index, text, sizeof(text));
-        c4i_user_error(pe, refuse(pe, c, loc, &h.index, text));
-        pe->processed++;
-        return;
-    }
-    to = h.on_pe >= 0 ? (uint32_t)h.on_pe : pe->me;
-    m->w.kind = C4I_CTOR;
-    c4i_learn(pe, c, m->w.elem, to, 1);
-    if (to != pe->me)
-        c4i_forward(pe, to, m);
+    home = c4i_home(pe, c, m->w.elem);
+    if (loc && loc->elem && loc->elem->move_to != C4I_GONE)
+        refuse(pe, c, loc->elem, &h.index);
+    else if (loc && loc->elem)
+        c4i_park(pe, loc, m);               /* until it has ended */
+    else if (home == pe->me && (!loc || !loc->ep || loc->pe == C4I_GONE))
+        insert_here(pe, c, m, &h);
     else
-        c4i_on_ctor(pe, c, m);
+        c4i_pursue(pe, c, loc, m);
 }
 
 void
 c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
+    c4_pup p = { .mode = C4_PUP_UNPACK, .pe = pe, .buf = (unsigned char *)m->data, .size = m->len,
+                 .off = sizeof(ctor_head) };
     ctor_head h;
-    c4i_elem *e;
-    c4_call call = { .src = m->w.src };
-    c4_cause cause = c4i_cause_of(pe, m);
-    c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
-    c4i_loc *loc;
+    c4i_loc *loc = c4i_table_find(&c->table, m->w.elem);
+    c4i_inbox in = { 0 };
 
     ctor_head_get(pe, m, &h);
-    loc = c4i_table_find(&c->table, m->w.elem);
     if (c->kind == C4_KIND_GROUP || (loc && loc->elem))
         c4_abort(pe, "malformed message: constructor of an element that is here");
-    e = c4i_elem_new(c, m->w.elem, &h.index);
-    e->ep = 1;
-    e->at_sync = h.at_sync;
-    e->seen = e->born = h.seen;
-    e->red = h.red;
-    if (c->kind == C4_KIND_ARRAY) {
-        ack.call = h.seen;
-        c4i_post_data(pe, m->w.src, &ack, NULL, 0);
-    }
-    c4i_elem_link(pe, e);
-    c4i_sync_joined(pe, e, h.sync_birth);
-    c4i_red_check(pe, &c->red);
-    call.data = (const char *)m->data + sizeof(h);
-    call.len = m->len - sizeof(h);
-    if (m->w.flags & C4I_F_WANT)
-        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true, 0 };
-    pe->cur = m;
-    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
+    if (h.inherits)
+        c4i_inbox_unpack(pe, &in, &p);
+    construct(pe, c, m, &h, &in, p.off);
 }
 
 c4_err

@@ -35,16 +35,21 @@ typedef struct c4i_coll c4i_coll;
 typedef struct c4i_section c4i_section;
 typedef struct c4i_shared c4i_shared;
 typedef struct c4i_elem c4i_elem;
+typedef struct c4i_inbox c4i_inbox;
 
 /* ---- Locations (table.c, location.c) [1] --------------------------------- */
 
 /* All that a PE knows of one element.  Invariant I1: (pe, ep) changes only to
  * a larger ep.  ep 0: no knowledge; the entry is there for nsent or wait, and
- * pe is the element's home, or C4I_NOPE.  pe C4I_GONE: it was destroyed. */
+ * pe is the element's home, or C4I_NOPE.  pe C4I_GONE: it was destroyed, and
+ * this PE is its home. */
 typedef struct c4i_loc {
     uint64_t  key;
     c4i_elem *elem;                         /* NULL: not here */
-    c4i_queue *wait;                        /* parked messages, or NULL */
+    union {
+        c4i_queue *wait;                    /* parked messages, or NULL */
+        c4i_inbox *ghost;                   /* pe C4I_GONE: for the next of that index, or NULL */
+    };
     uint32_t  pe, ep;
     uint32_t  nsent;                        /* order number of the next message sent from here */
     uint32_t  used;                         /* the slot is taken */
@@ -293,6 +298,12 @@ typedef struct c4i_early {
     struct c4i_early *next;
 } c4i_early;
 
+struct c4i_inbox {                          /* see inbox.c */
+    c4i_order *order;
+    uint32_t   norder, order_cap;
+    c4i_early *early;                       /* messages that came before their turn, by sender */
+};
+
 struct c4i_elem {
     c4i_coll  *coll;
     uint64_t   key;
@@ -307,11 +318,9 @@ struct c4i_elem {
     uint64_t   born;                        /* `seen` at birth */
     c4i_mark   red, sync;                   /* sync.next: rounds arrived at */
     uint64_t   ahead;                       /* calls of AtSync that wait for the present one */
-    c4i_order *order;
-    uint32_t   norder, order_cap;
+    c4i_inbox  in;
     c4i_smark *smark;                       /* sections that it is in, or says so */
     uint32_t   nsmark, smark_cap;
-    c4i_early *early;                       /* messages that came before their turn, by sender */
     uint64_t   hinted;                      /* PEs told of this place (mod 64) */
     uint64_t   wall, nbytes;                /* ticks since the last LB step; packed size */
     uint64_t   cpu_ns;
@@ -622,6 +631,7 @@ void c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 c4i_elem *c4i_elem_new(c4i_coll *c, uint64_t key, const c4_index *index);
 void c4i_elem_free(c4_pe *pe, c4i_elem *e);
 void c4i_elem_link(c4_pe *pe, c4i_elem *e);             /* local from now on */
+void c4i_elem_made(c4_pe *pe, c4i_elem *e);            /* tells the recorder that e is new */
 void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
 /* Runs entry of e; the caller does nothing with e or m afterwards but
  * c4i_msg_drop(). */
@@ -629,10 +639,15 @@ void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4
 void c4i_charge(c4_pe *pe, uint64_t now);
 void c4i_read_cpu(c4_pe *pe, uint64_t now, c4i_cpuspan *span);   /* span: OPTIONAL */
 void c4i_after_execution(c4_pe *pe, c4i_elem *e);
-/* Puts a message among those that came too early; takes its payload over. */
-void c4i_early_add(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 /* Delivers a message to a local element in order. */
 void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
+
+/* ---- inbox.c ---- */
+/* Is it m's turn?  If not it is kept, with its payload, until it is. */
+bool c4i_inbox_take(c4_pe *pe, c4i_inbox *in, c4i_msg *m);
+void c4i_inbox_pack(c4_pe *pe, c4_buf *b, c4i_inbox *in);       /* in stays as it is */
+void c4i_inbox_unpack(c4_pe *pe, c4i_inbox *in, c4_pup *p);
+void c4i_inbox_release(c4_pe *pe, c4i_inbox *in);
 
 /* ---- cause.c ---- */
 /* Tells the recorder of a message: gives it its number; returns when, in ticks. */
@@ -651,7 +666,8 @@ void c4i_note_message(c4_pe *pe, const c4i_msg *m);
 
 /* ---- location.c ---- */
 enum { C4I_HOPS_UNSENT = 255 };             /* of a call that has no order number yet */
-enum { C4I_HOME_HERE, C4I_HOME_GONE };      /* c4i_wire.entry of HOME: it is at src; it was destroyed */
+enum { C4I_HOME_HERE, C4I_HOME_GONE };      /* c4i_wire.entry of HOME: it is at src; it was destroyed,
+                                             * and here is its inbox */
 void c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 /* Gives a new message for element w->elem its order number and epoch; returns
@@ -659,7 +675,10 @@ void c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 uint32_t c4i_address(c4_pe *pe, c4i_coll *c, c4i_wire *w);
 c4_err c4i_check_elem(c4_pe *pe, const c4i_coll *c, uint64_t key);
 void c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep);
+void c4i_on_home(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_reroute(c4_pe *pe, c4i_loc *loc);
+void c4i_park(c4_pe *pe, c4i_loc *loc, c4i_msg *m);
+void c4i_pursue(c4_pe *pe, c4i_coll *c, c4i_loc *loc, c4i_msg *m);
 void c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why);
 void c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 /* e is destroyed; nothing of it is running, and it has caught up. */

@@ -60,7 +60,7 @@ handle_for(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         break;
     case C4I_HOME:
     case C4I_HINT:
-        c4i_learn(pe, c, m->w.elem, m->w.entry == C4I_HOME_GONE ? C4I_GONE : m->w.src, m->w.ep);
+        c4i_on_home(pe, c, m);
         break;
     case C4I_ACK:
         c4i_on_ack(pe, c, m);

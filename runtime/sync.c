@@ -100,11 +100,13 @@ resume_one(c4_pe *pe, c4i_task *t)
 
     c4i_task_end(pe, t);
     free(t);
+    if (e)
+        e->resuming = false;
     if (!e || !e->waiting) {
         pe->processed++;
         return false;
     }
-    e->waiting = e->resuming = false;
+    e->waiting = false;
     if (e->ahead) {                         /* A2 */
         e->ahead--;
         arrive(pe, e);
@@ -198,6 +200,7 @@ statistics(c4_pe *pe, c4i_elem *e, c4i_lb_object *o)
                           .nbytes = e->nbytes, .movable = e->migratable && e->coll->type->pup };
     if (pe->lb.want_cpu)
         o->cpu_s = (double)e->cpu_ns * 1e-9;
+    o->ep = e->ep;
     o->ndims = (uint32_t)index.n;
     memcpy(o->index, index.at, sizeof(o->index));
     e->wall = e->cpu_ns = 0;
@@ -356,7 +359,22 @@ by_object(const void *a, const void *b)
 
     if (x->coll != y->coll)
         return x->coll < y->coll ? -1 : 1;
-    return x->elem < y->elem ? -1 : x->elem > y->elem;
+    if (x->elem != y->elem)
+        return x->elem < y->elem ? -1 : 1;
+    return x->ep < y->ep ? -1 : x->ep > y->ep;
+}
+
+/* Of an element that ended in this round and one with its index that was born in
+ * it, the later: the balancer sees each index once. */
+static uint32_t
+without_twins(c4i_lb_object *objs, uint32_t n)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (i + 1 == n || objs[i].elem != objs[i + 1].elem || objs[i].coll != objs[i + 1].coll)
+            objs[kept++] = objs[i];
+    return kept;
 }
 
 static int
@@ -405,7 +423,7 @@ go_element(c4_pe *pe, c4i_elem *e, void *arg)
     move = e->sync.next == go->round && go->n
          ? bsearch(&key, go->moves, go->n, sizeof(key), by_move) : NULL;
     if (move && move->to != pe->me && move->to < pe->npes && e->migratable && !e->held
-        && e->coll->type->pup) {
+        && e->move_to != C4I_GONE && e->coll->type->pup) {
         e->move_to = move->to;
         e->move_why = C4I_WHY_LB;
         c4i_after_execution(pe, e);         /* resumes where it arrives */
@@ -439,6 +457,7 @@ decide(c4_pe *pe, c4i_part *p)
 
     if (nobjs)
         qsort(objs, nobjs, sizeof(*objs), by_object);
+    nobjs = without_twins(objs, nobjs);
     qsort(pes, pe->npes, sizeof(*pes), by_pe);
     if (pe->lb.decide(pe->lb.ctx, pe, (uint32_t)p->r, objs, nobjs, pes, pe->npes, &moves, &n)) {
         moves = NULL;

@@ -52,6 +52,7 @@ struct plan {
     int       dims, sparse_dims;
     enum mapping map;
     bool      bound[MAXCOLL];
+    bool      reuse;                        /* indexes of destroyed elements */
     bool      group, late_insert, with_lb, sync_dense, sync_sparse, nested_start;
     unsigned  lb_mode;
     uint32_t  ahead;                        /* most calls of AtSync before a resume, less one */
@@ -67,7 +68,11 @@ struct elem {
     bool     dying, dead;                   /* asked for its end; it is destroyed */
     uint32_t pe, came_from;                 /* last seen */
     uint32_t mark;                          /* what its state must say */
-    uint32_t sent[MAXPE], rcvd[MAXPE];      /* by sending PE */
+    bool     again;                         /* its index was another's before */
+    uint32_t as;                            /* its index is that of slot `as`, which was there before */
+    uint32_t heir;                          /* the slot that has its index now, or its own */
+    /* by sending PE; of slot `as` for all that have its index: sent, due next, received */
+    uint32_t sent[MAXPE], rcvd[MAXPE], got[MAXPE];
     uint32_t held;
     uint32_t red_birth, red_next;           /* reductions */
     uint64_t sync_birth;
@@ -183,7 +188,7 @@ struct window {
     uint64_t seed, nruns, nevents;
     uint64_t hash;                          /* of all events of the run */
     uint64_t nfailed;
-    uint64_t ndeaths, nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
+    uint64_t ndeaths, nheirs, nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
     int      kind;
     char     why[400];
     struct event event[NEVENT];

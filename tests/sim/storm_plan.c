@@ -99,6 +99,7 @@ plan_colls(struct storm *s)
         p->nsparse = p->nearly + rnd(s, 20);
         p->late_insert = chance(s, 75);
     }
+    p->reuse = chance(s, 70);
     p->group = chance(s, 60);
     for (int i = 0; i < MAXCOLL; i++)
         p->bound[i] = chance(s, 40);

@@ -451,7 +451,7 @@ destruction(uint32_t npes, uint32_t at)
 
 /* An index is used once; single chares end as elements do. */
 static void
-destroyed_index(void)
+index_again(void)
 {
     c4i_sim *s = begin(2);
     c4_pe *pe = c4i_sim_pe(s, 0);
@@ -472,8 +472,16 @@ destroyed_index(void)
     send(s, 0, who, E_END, NULL, 0);
     job_rest(s, 2);
     CHECK(seen.destroyed == 2, "%u gone", seen.destroyed);
-    c4_insert(pe, a, &index, 0, &opts);
-    c4i_sim_run(s, JOB_STEPS);
+    send(s, 1, who, E_LOOK, NULL, 0);
+    job_rest(s, 2);
+    CHECK(c4_insert(pe, a, &index, 0, &opts) == C4_OK, "insert again");
+    job_rest(s, 2);
+    CHECK(c4_local(c4i_sim_pe(s, 0), who) && seen.created == 3, "the index is used again");
+    for (uint32_t i = 0; i < 2; i++)
+        send(s, i, who, E_LOOK, NULL, 0);
+    job_rest(s, 2);
+    CHECK(seen.looked == 2, "%u calls reach it", seen.looked);
+    c4i_sim_free(s);
 }
 
 static void
@@ -755,8 +763,8 @@ main(void)
     for (uint32_t at = 0; at < 4; at++)
         destruction(4, at);
     destruction(1, 0);
+    index_again();
     immortal();
-    DIES(destroyed_index, "destroyed", "index");
     references();
     deferred();
     quiescence();
