@@ -146,6 +146,15 @@ chare_migrate(PyObject *self, PyObject *to)
 }
 
 static PyObject *
+chare_destroy(PyObject *self, PyObject *unused)
+{
+    py_state *st = migrating_element(self, "ckDestroy");
+
+    (void)unused;
+    return st ? none_or_raise(st, c4_destroy_for(st->pe, ((py_chare *)self)->who)) : NULL;
+}
+
+static PyObject *
 chare_set_migratable(PyObject *self, PyObject *value)
 {
     py_state *st = migrating_element(self, "setMigratable");
@@ -427,6 +436,14 @@ PyDoc_STRVAR(set_migratable_doc,
 "setMigratable($self, migratable, /)\n--\n\n"
 "Whether the balancer may move this element of an array; True at first.");
 
+PyDoc_STRVAR(destroy_doc,
+"ckDestroy($self, /)\n--\n\n"
+"Ends this element of an array, or this single chare, after its coroutines have ended.\n\n"
+"Through a proxy, array[i].ckDestroy(); of all elements, array.ckDestroy().  It counts as a member\n"
+"of the reduction and the round of AtSync that it owes next, without data.  Calls that come\n"
+"later are dropped, and raise where they are awaited, until the index is inserted again:\n"
+"array.ckInsert(index).  Charm4PyError for members of sections.");
+
 PyDoc_STRVAR(reduce_doc,
 "reduce($self, /, callback, data=None, reducer=None, section=None)\n--\n\n"
 "Contributes data to a reduction over the collection, or over a section; does not wait.\n\n"
@@ -454,6 +471,7 @@ PyDoc_STRVAR(flush_doc,
 
 static PyMethodDef chare_methods[] = {
     { "AtSync", chare_at_sync, METH_NOARGS, at_sync_doc },
+    { "ckDestroy", chare_destroy, METH_NOARGS, destroy_doc },
     { "migrate", chare_migrate, METH_O, migrate_doc },
     { "migrated", chare_default_hook, METH_NOARGS, migrated_doc },
     { "setMigratable", chare_set_migratable, METH_O, set_migratable_doc },
