@@ -5,6 +5,15 @@
  * What the inserting code had seen of broadcasts [2] and owes to reductions [3]
  * is the child's, too.
  *
+ * Code outside of the array may insert until ckDoneInserting: a PE counts what it
+ * inserts before the wave comes by, and the root learns the sum from it (c->closed
+ * is the cut, so nothing depends on when the wave comes).  Later insertions go
+ * through the root, which is then the inserting PE, to the protocols: the element sees
+ * the broadcasts that get their numbers after it, and owes the reductions that
+ * nobody has begun, as far as the root knows; those that follow expect it.
+ * So a PE's own broadcast before its insertion is not for the element, one
+ * after it is.
+ *
  * An index that is in use may be about to end: INSERT then follows the element
  * as calls do.  Where it finds it, the element has been asked to end (whoever
  * knew that inserts again), and INSERT waits until it has, and goes home behind
@@ -17,6 +26,8 @@
 
 #include "pe.h"
 
+enum { C4I_INSERT_LATE = 1 };               /* c4i_wire.entry of INSERT: to the root first */
+
 typedef struct ctor_head {
     c4_index index;
     int32_t  on_pe;                         /* -1: home or map decides */
@@ -27,13 +38,9 @@ typedef struct ctor_head {
 } ctor_head;
 
 /* Protocol numbers of an element that is inserted by code running here. */
-static c4_err
-birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
+static void
+birth(c4i_coll *c, ctor_head *h, c4i_elem *p)
 {
-    c4i_elem *p = pe->ctx.elem && pe->ctx.elem->coll == c ? pe->ctx.elem : NULL;
-
-    if (c->closed && !p)
-        return c4_fail(pe, C4_ESTATE, "insertion into an array after its insertion was closed");
     h->seen = c->bseen;
     if (p && p->seen > h->seen)
         h->seen = p->seen;                  /* B5: what made P insert is not for the child */
@@ -41,12 +48,13 @@ birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
         h->red.next = h->red.birth = p->red.next;
         h->red.gen = (p->red.birth == p->red.next ? p->red.gen : 0) + 1;
         p->red.nborn++;
+    } else if (c->closed) {                 /* here is the root */
+        h->red.next = h->red.birth = c4i_red_late(&c->red);
     } else {
         c->nissued_main++;                  /* owes all, told by the wave that closes */
     }
     c4i_unacked_add(c, h->seen);
     c4i_issued_add(c, 1, h->seen);
-    return C4_OK;
 }
 
 static c4_err
@@ -55,7 +63,7 @@ insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
 {
     c4i_wire w = c4i_wire_for(C4I_INSERT, c->id);
     struct iovec iov[2] = { { h, sizeof(*h) }, { (void *)args, len } };
-    c4_err err;
+    c4i_elem *parent = pe->ctx.elem && pe->ctx.elem->coll == c ? pe->ctx.elem : NULL;
 
     if (!c->sparse || c->kind != C4_KIND_ARRAY)
         return c4_fail(pe, C4_ESTATE, "insertion into an array that was created with bounds");
@@ -65,17 +73,35 @@ insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
     if (h->on_pe >= (int)pe->npes)
         return c4_fail(pe, C4_ERANGE, "insertion on PE %d; there are %u", h->on_pe, pe->npes);
     h->at_sync = c->at_sync || h->at_sync;
-    err = birth(pe, c, h);
-    if (err)
-        return err;
     if (h->at_sync)
         h->sync_birth = c4i_sync_issue(pe, 1);
     if (h->on_pe < 0 && c->map_coll)
         h->on_pe = (int32_t)c4i_map_home(pe, c, &h->index);
     w.call = created;
     w.flags = created ? C4I_F_WANT : 0;
+    if (c->closed && !parent && c->root != pe->me) {
+        w.entry = C4I_INSERT_LATE;
+        c4i_post(pe, c->root, &w, iov, 2);
+        return C4_OK;
+    }
+    birth(c, h, parent);
     c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
     return C4_OK;
+}
+
+/* At the root, which knows that insertion is over: the wave began here. */
+static void
+insert_late(c4_pe *pe, c4i_coll *c, c4i_msg *m, ctor_head *h)
+{
+    c4i_wire w = c4i_wire_for(C4I_INSERT, c->id);
+    struct iovec iov[2] = { { h, sizeof(*h) }, { (char *)m->data + sizeof(*h), m->len - sizeof(*h) } };
+
+    birth(c, h, NULL);
+    w.elem = m->w.elem;
+    w.call = m->w.call;
+    w.flags = m->w.flags & C4I_F_WANT;
+    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
+    pe->processed++;
 }
 
 /* The array's proxy came here before the array: insertion waits for it. */
@@ -255,6 +281,10 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         pe->processed++;
         return;
     }
+    if (m->w.entry == C4I_INSERT_LATE) {
+        insert_late(pe, c, m, &h);
+        return;
+    }
     loc = c4i_table_find(&c->table, m->w.elem);
     home = c4i_home(pe, c, m->w.elem);
     if (loc && loc->elem && loc->elem->move_to != C4I_GONE)
@@ -338,6 +368,7 @@ closed_check(c4_pe *pe, c4i_coll *c)
         return;
     }
     c->red.expect = (int64_t)(c->ndense + c->close_sum);
+    c4i_red_admit(&c->red);
     c4i_red_complete(pe, &c->red);
 }
 

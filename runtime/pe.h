@@ -133,6 +133,8 @@ typedef struct c4i_red {
     c4i_bag tally;                        /* ... by their next number */
     uint64_t  next;                         /* root: the next to complete */
     int64_t   expect;                       /* root: members owing next; -1: not known yet */
+    uint64_t *late;                         /* root: first numbers of members beyond expect */
+    size_t    nlate, late_cap;
 } c4i_red;
 
 /* ---- Broadcasts (broadcast.c) [2, 6] -------------------------------------- */
@@ -718,6 +720,8 @@ void c4i_red_end(c4i_red *r, const c4i_mark *mark);
 void c4i_on_red(c4_pe *pe, c4i_red *r, c4i_msg *m);
 void c4i_parts_take(c4i_parts *p, c4i_part *out);       /* the first one */
 void c4i_part_release(c4i_part *p);
+uint64_t c4i_red_late(c4i_red *r);
+void c4i_red_admit(c4i_red *r);
 void c4i_red_complete(c4_pe *pe, c4i_red *r);           /* root: all that are */
 c4_err c4i_check_callback(c4_pe *pe, const c4_callback *cb);
 void c4i_red_single(c4_pe *pe, c4i_red *r);

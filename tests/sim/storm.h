@@ -52,6 +52,7 @@ struct plan {
     int       dims, sparse_dims;
     enum mapping map;
     bool      bound[MAXCOLL];
+    bool      late_main;                    /* other code inserts after the end of insertion, too */
     bool      reuse;                        /* indexes of destroyed elements */
     bool      group, late_insert, with_lb, sync_dense, sync_sparse, nested_start;
     unsigned  lb_mode;
@@ -68,7 +69,7 @@ struct elem {
     bool     dying, dead;                   /* asked for its end; it is destroyed */
     uint32_t pe, came_from;                 /* last seen */
     uint32_t mark;                          /* what its state must say */
-    bool     again;                         /* its index was another's before */
+    uint32_t again;                         /* how many had its index before */
     uint32_t as;                            /* its index is that of slot `as`, which was there before */
     uint32_t heir;                          /* the slot that has its index now, or its own */
     /* by sending PE; of slot `as` for all that have its index: sent, due next, received */
@@ -79,7 +80,7 @@ struct elem {
     uint32_t nsync, nresume;                /* calls of AtSync; resumed */
     /* insertion: where and when, for the birth rule of broadcasts */
     uint32_t ins_pe, ins_clock;
-    bool     by_main;
+    bool     by_main, late;                 /* late: by other code, after insertion was closed */
     uint32_t clock[MAXPE];                  /* vector clock of its last deed */
     uint64_t before;                        /* broadcasts that it must not see */
     uint64_t seen;                          /* ... that it executed */
@@ -188,7 +189,7 @@ struct window {
     uint64_t seed, nruns, nevents;
     uint64_t hash;                          /* of all events of the run */
     uint64_t nfailed;
-    uint64_t ndeaths, nheirs, nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
+    uint64_t ndeaths, nheirs, nlate, nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
     int      kind;
     char     why[400];
     struct event event[NEVENT];

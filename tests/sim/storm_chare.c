@@ -512,7 +512,7 @@ inherit(struct storm *s, struct coll *c, uint32_t n)
             continue;
         e->heir = n;
         c->elem[n].as = e->as;
-        c->elem[n].again = true;
+        c->elem[n].again = e->again + 1;
         s->win->nheirs++;
         return;
     }
@@ -527,8 +527,8 @@ insert_some(struct storm *s, c4_pe *pe, struct coll *self, int slot)
         int parent = c == self ? slot : NONE;
         uint32_t from = rnd(s, c->nslots);
 
-        if (c->kind != C_SPARSE || (c->closed && (parent == NONE || !s->plan.late_insert))
-            || !knows(pe, c))
+        if (c->kind != C_SPARSE || !knows(pe, c)
+            || (c->closed && !(parent == NONE ? s->plan.late_main : s->plan.late_insert)))
             continue;
         for (uint32_t k = 0; k < c->nslots; k++) {
             uint32_t n = (from + k) % c->nslots;

@@ -151,7 +151,7 @@ check_sync_birth(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
         return;
     }
     e->sync_birth = re->sync.birth;
-    if (s->plan.with_lb && c->kind == C_SPARSE && e->by_main && e->ins_pe == c->maker) {
+    if (s->plan.with_lb && c->kind == C_SPARSE && e->by_main && !e->late && e->ins_pe == c->maker) {
         if (c->first_round && e->sync_birth + 1 != c->first_round)
             fail(s, "a round of AtSync was closed while elements of collection %u were still "
                  "inserted", c->no);
@@ -160,6 +160,31 @@ check_sync_birth(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
     if (s->plan.with_lb && e->sync_birth < s->rounds_resumed)
         fail(s, "element %u/%u owes round %" PRIu64 " of AtSync; %" PRIu64 " are over", c->no, slot,
              e->sync_birth, s->rounds_resumed);
+}
+
+static bool
+is_owed(const struct coll *c, uint32_t r)
+{
+    for (uint32_t i = 0; i < c->nslots; i++)
+        if (c->elem[i].born && !c->elem[i].dead && c->elem[i].red_next <= r)
+            return true;
+    return false;
+}
+
+/* The root gave e its first reduction: one that is not over, and as soon as it could be. */
+static void
+check_red_birth(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
+{
+    struct elem *e = &c->elem[slot];
+    const c4i_elem *re = runtime_elem(pe, c, e);
+
+    if (!e->late || !re)
+        return;
+    e->red_birth = e->red_next = (uint32_t)re->red.birth;
+    for (uint32_t r = 0; r < MAXRED; r++)
+        if (r >= e->red_birth ? c->red[r].done : !c->red[r].count && is_owed(c, r))
+            fail(s, "element %u/%u owes reductions from %u on, %u is %s", c->no, slot, e->red_birth, r,
+                 c->red[r].done ? "over" : "not begun");
 }
 
 void
@@ -181,6 +206,7 @@ check_born(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t *
     if (c->created_left != UINT32_MAX && c->created_left > 0)
         c->created_left--;
     check_sync_birth(s, pe, c, slot);
+    check_red_birth(s, pe, c, slot);
     s->outstanding--;
 }
 
@@ -299,6 +325,8 @@ check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, int par
     e->wanted = e->inserted = true;
     e->ins_pe = pe;
     e->by_main = parent == NONE;
+    e->late = e->by_main && c->closed && c->kind == C_SPARSE;
+    s->win->nlate += e->late;
     e->ins_clock = s->clock[pe][pe];
     memcpy(e->clock, s->clock[pe], sizeof(e->clock));
     for (uint32_t b = 0; b < c->nbcast; b++)
@@ -390,7 +418,8 @@ check_bcasts_end(struct storm *s, const struct coll *c)
             fail(s, "collection %u: broadcast %u was never completed", c->no, b);
         for (uint32_t i = 0; i < c->nslots; i++) {
             const struct elem *e = &c->elem[i];
-            bool must = c->kind != C_SPARSE || bc->clock[e->ins_pe] >= e->ins_clock;
+            bool must = c->kind != C_SPARSE || (bc->clock[e->ins_pe] >= e->ins_clock
+                                                && (!e->late || bc->pe == e->ins_pe));
 
             if (e->wanted && !e->dead && must && !(e->seen >> b & 1))
                 fail(s, "element %u/%u never got broadcast %u", c->no, i, b);
@@ -491,7 +520,7 @@ check_reduced(struct storm *s, struct coll *c, uint32_t r, const void *data, siz
     for (uint32_t i = 0; i < c->nslots; i++) {
         const struct elem *e = &c->elem[i];
 
-        if (e->inserted && e->red_birth <= r && !(x->who >> i & 1)
+        if (e->inserted && !(e->late && !e->born) && e->red_birth <= r && !(x->who >> i & 1)
             && !(e->dead && e->red_next <= r))
             fail(s, "reduction %u of collection %u is complete without element %u", r, c->no, i);
     }

@@ -100,6 +100,7 @@ plan_colls(struct storm *s)
         p->late_insert = chance(s, 75);
     }
     p->reuse = chance(s, 70);
+    p->late_main = chance(s, 50);
     p->group = chance(s, 60);
     for (int i = 0; i < MAXCOLL; i++)
         p->bound[i] = chance(s, 40);

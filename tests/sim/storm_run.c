@@ -52,7 +52,7 @@ elem_by_key(struct storm *s, c4_coll coll, uint64_t key, uint32_t round, struct 
             struct elem *e = &s->coll[i].elem[k];
 
             if (!e->wanted || e->key != key || e->sync_birth > round || sync_told(e) != round + 1
-                || (found && e->dead))
+                || (found && e->again < found->again))
                 continue;
             *c = &s->coll[i];
             found = e;

@@ -258,7 +258,11 @@ created_futures(uint32_t npes)
     CHECK(seen.futures == 5, "an inserted element is made");
     CHECK(c4_done_inserting(pe, c) == C4_OK && c4_done_inserting(pe, c) == C4_OK, "twice is once");
     job_rest(s, npes);
-    CHECK(c4_insert(pe, c, &index, -1, &opts) == C4_ESTATE, "insertion is closed");
+    index.at[0]++;
+    opts.created = future(s);
+    CHECK(c4_insert(c4i_sim_pe(s, npes - 1), c, &index, -1, &opts) == C4_OK, "insert later");
+    job_rest(s, npes);
+    CHECK(seen.futures == 6, "an array may grow");
     c4i_sim_free(s);
     CHECK(seen.created == seen.destroyed, "%u made, %u gone", seen.created, seen.destroyed);
 }
