@@ -191,10 +191,13 @@ C4_API c4_err c4_array_new(c4_pe *pe, const c4_type *type, c4_index dims,
 /* A chare of its own, on PE on_pe (-1: the runtime chooses). */
 C4_API c4_err c4_chare_new(c4_pe *pe, const c4_type *type, int on_pe,
                            const c4_opts *opts, c4_chare *out);
-/* Inserts an element; on_pe -1: on the PE that the map says. */
+/* Inserts an element; on_pe -1: on the PE that the map says.  After
+ * c4_done_inserting() it takes part in broadcasts that this PE makes later, and
+ * in reductions that nobody has begun, as far as the array's root knows. */
 C4_API c4_err c4_insert(c4_pe *pe, c4_array array, const c4_index *index, int on_pe,
                         const c4_opts *opts);
-/* Once per array made empty, causally after all insertions by main code. */
+/* Once per array made empty: reductions that have begun need not wait for what
+ * is inserted later. */
 C4_API c4_err c4_done_inserting(c4_pe *pe, c4_array array);
 
 static inline c4_chare
@@ -386,11 +389,15 @@ C4_API void c4_measure_load(c4_pe *pe, bool on);
  * the broadcasts that its PE has seen).  What is sent to it later is dropped; a
  * future that waits for such a call gets data NULL, and c4_error() says why.  It
  * counts as a member of the reduction, and of the AtSync round, that it owes
- * next, without data.  Its index cannot be used again.  C4_ESTATE: members of
- * groups and sections, elements that wait in AtSync. */
+ * next, without data.  Calls of c4_at_sync() that it was not resumed for end with
+ * it.  Its index may be inserted again by whoever knows of this call; what is
+ * sent before that insertion has reached the index's home is dropped.
+ * C4_ESTATE: members of groups and sections. */
 C4_API c4_err c4_destroy(c4_pe *pe);
 /* The running element is ready for balancing; its type's resume() runs when
- * all such elements have called and the balancer is done. */
+ * all such elements have called and the balancer is done.  It may call again
+ * before that: each call is its arrival at the next round, and each is resumed
+ * once, in order. */
 C4_API c4_err c4_at_sync(c4_pe *pe);
 
 #ifdef __cplusplus

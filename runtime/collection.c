@@ -192,7 +192,11 @@ c4i_coll_free(c4_pe *pe, c4i_coll *c)
         c4i_elem_free(pe, e);
     }
     for (size_t i = 0; c->table.slot && i <= c->table.mask; i++)
-        if (c->table.slot[i].wait) {
+        if (c->table.slot[i].pe == C4I_GONE) {
+            if (c->table.slot[i].ghost)
+                c4i_inbox_release(pe, c->table.slot[i].ghost);
+            free(c->table.slot[i].ghost);
+        } else if (c->table.slot[i].wait) {
             c4i_msg *m;
 
             while ((m = c4i_queue_pop(c->table.slot[i].wait)))
@@ -471,6 +475,7 @@ construct(c4_pe *pe, c4i_coll *c, uint64_t key, uint64_t sync_birth, const c4_ca
     e->ep = 1;
     e->at_sync = c->at_sync;
     c4i_elem_link(pe, e);
+    c4i_elem_made(pe, e);
     c4i_sync_joined(pe, e, sync_birth);
     if (c->awaited) {
         call.done = (c4_done){ 0, 1, c->id, key, true, 0 };

@@ -30,16 +30,7 @@ c4i_elem_new(c4i_coll *c, uint64_t key, const c4_index *index)
 void
 c4i_elem_free(c4_pe *pe, c4i_elem *e)
 {
-    while (e->early) {
-        c4i_early *from = e->early;
-        c4i_msg *m;
-
-        while ((m = c4i_queue_pop(&from->queue)))
-            c4i_msg_free(pe, m);
-        e->early = from->next;
-        free(from);
-    }
-    free(e->order);
+    c4i_inbox_release(pe, &e->in);
     free(e->smark);
     free(e->index);
     free(e);
@@ -81,12 +72,6 @@ c4i_elem_link(c4_pe *pe, c4i_elem *e)
         t->lo = e->key;
         c4i_task_add(pe, t, e->seen);
     }
-    if (pe->has_rec && pe->rec.object && e->ep == 1) {
-        c4_index index = c4_index_of(pe, c4i_chare_of(e));
-
-        pe->rec.object(pe->rec.ctx, C4I_OBJ_CREATED, c4i_chare_of(e), &index,
-                       c4i_home(pe, c, e->key), pe->me, 0, C4I_WHY_USER, c4i_ticks(&pe->clock));
-    }
     if (c->kind != C4_KIND_GROUP) {
         c4i_loc *loc = c4i_table_get(&c->table, e->key);
 
@@ -95,6 +80,18 @@ c4i_elem_link(c4_pe *pe, c4i_elem *e)
         loc->ep = e->ep;
         c4i_reroute(pe, loc);
     }
+}
+
+void
+c4i_elem_made(c4_pe *pe, c4i_elem *e)
+{
+    c4_index index;
+
+    if (!pe->has_rec || !pe->rec.object)
+        return;
+    index = c4_index_of(pe, c4i_chare_of(e));
+    pe->rec.object(pe->rec.ctx, C4I_OBJ_CREATED, c4i_chare_of(e), &index,
+                   c4i_home(pe, e->coll, e->key), pe->me, 0, C4I_WHY_USER, c4i_ticks(&pe->clock));
 }
 
 void
@@ -499,69 +496,6 @@ c4i_after_execution(c4_pe *pe, c4i_elem *e)
 
 /* ---- Delivery in order ------------------------------------------------------- */
 
-static c4i_order *
-order_of(c4i_elem *e, uint32_t src)
-{
-    for (uint32_t i = 0; i < e->norder; i++)
-        if (e->order[i].src == src)
-            return &e->order[i];
-    if (e->norder == e->order_cap) {
-        e->order_cap = e->order_cap ? e->order_cap * 2 : 2;
-        e->order = c4i_realloc(e->order, e->order_cap * sizeof(*e->order));
-    }
-    e->order[e->norder] = (c4i_order){ src, 0 };
-    return &e->order[e->norder++];
-}
-
-/* They mostly come in order, so the place is nearly always the end. */
-void
-c4i_early_add(c4_pe *pe, c4i_elem *e, c4i_msg *m)
-{
-    c4i_early *from = e->early;
-    c4i_msg *kept = c4i_msg_keep(pe, m), **at;
-
-    while (from && from->src != m->w.src)
-        from = from->next;
-    if (!from) {
-        from = c4i_alloc(sizeof(*from));
-        from->src = m->w.src;
-        from->next = e->early;
-        c4i_queue_init(&from->queue);
-        e->early = from;
-    }
-    at = from->queue.tail;
-    if (at != &from->queue.head && (int32_t)(kept->w.seq - from->last) < 0)
-        for (at = &from->queue.head; (int32_t)(kept->w.seq - (*at)->w.seq) > 0; )
-            at = &(*at)->next;
-    kept->next = *at;
-    *at = kept;
-    if (!kept->next) {
-        from->queue.tail = &kept->next;
-        from->last = kept->w.seq;
-    }
-}
-
-/* The early message whose turn has come goes to the queue; it is checked
- * again when it is taken from there. */
-static void
-release_early(c4_pe *pe, c4i_elem *e, const c4i_order *o)
-{
-    for (c4i_early **at = &e->early; *at; at = &(*at)->next) {
-        c4i_early *from = *at;
-
-        if (from->src != o->src)
-            continue;
-        if (from->queue.head->w.seq != o->next)
-            return;
-        c4i_queue_push(&pe->local, c4i_queue_pop(&from->queue));
-        if (!from->queue.head) {
-            *at = from->next;
-            free(from);
-        }
-        return;
-    }
-}
-
 static void
 hint(c4_pe *pe, c4i_elem *e, const c4i_msg *m)
 {
@@ -585,17 +519,8 @@ c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m)
 
     if (m->w.hops)
         hint(pe, e, m);
-    if (e->coll->kind != C4_KIND_GROUP) {
-        c4i_order *o = order_of(e, m->w.src);
-
-        if (m->w.seq != o->next) {
-            c4i_early_add(pe, e, m);
-            return;
-        }
-        o->next++;
-        if (e->early)
-            release_early(pe, e, o);
-    }
+    if (e->coll->kind != C4_KIND_GROUP && !c4i_inbox_take(pe, &e->in, m))
+        return;
     if (m->w.entry == C4I_ENTRY_JOIN) {
         c4i_section_join(pe, e, m);
         if (pe->want_sent) {
@@ -799,8 +724,6 @@ c4_destroy_for(c4_pe *pe, c4_chare who)
         return c4_fail(pe, C4_ESTATE, "members of a group cannot be destroyed");
     if (e->nsmark)
         return c4_fail(pe, C4_ESTATE, "members of a section cannot be destroyed");
-    if (e->waiting)
-        return c4_fail(pe, C4_ESTATE, "an element that waits in AtSync cannot be destroyed");
     e->move_to = C4I_GONE;
     return C4_OK;
 }

@@ -123,6 +123,7 @@ typedef struct c4i_lb_object {
     uint16_t late;                          /* told after its PE was: its load is not in busy_s yet */
     uint32_t ndims;
     int64_t  index[C4_MAXDIMS];
+    uint64_t ep;                            /* of two elements of one index: larger in the later */
 } c4i_lb_object;
 
 typedef struct c4i_lb_pe {

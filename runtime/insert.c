@@ -1,31 +1,46 @@
 /*
  * insert.c - insertion of elements, single chares, and the end of insertion.
  *
- * INSERT goes to the home, which refuses a second element of that index and
- * sends CTOR to where the element will live [1].  What the inserting code had
- * seen of broadcasts [2] and owes to reductions [3] is the child's, too.
+ * INSERT goes to the home, which sends CTOR to where the element will live [1].
+ * What the inserting code had seen of broadcasts [2] and owes to reductions [3]
+ * is the child's, too.
+ *
+ * Code outside of the array may insert until ckDoneInserting: a PE counts what it
+ * inserts before the wave comes by, and the root learns the sum from it (c->closed
+ * is the cut, so nothing depends on when the wave comes).  Later insertions go
+ * through the root, which is then the inserting PE, to the protocols: the element sees
+ * the broadcasts that get their numbers after it, and owes the reductions that
+ * nobody has begun, as far as the root knows; those that follow expect it.
+ * So a PE's own broadcast before its insertion is not for the element, one
+ * after it is.
+ *
+ * An index that is in use may be about to end: INSERT then follows the element
+ * as calls do.  Where it finds it, the element has been asked to end (whoever
+ * knew that inserts again), and INSERT waits until it has, and goes home behind
+ * the news; or it is a second one, and refused.  At home the new element
+ * takes over the epoch and the inbox of the one that is gone, and leaves.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pe.h"
+
+enum { C4I_INSERT_LATE = 1 };               /* c4i_wire.entry of INSERT: to the root first */
 
 typedef struct ctor_head {
     c4_index index;
     int32_t  on_pe;                         /* -1: home or map decides */
     uint32_t at_sync;
+    uint32_t inherits, pad;                 /* an inbox follows, before the arguments */
     uint64_t seen, sync_birth;
     c4i_mark red;
 } ctor_head;
 
 /* Protocol numbers of an element that is inserted by code running here. */
-static c4_err
-birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
+static void
+birth(c4i_coll *c, ctor_head *h, c4i_elem *p)
 {
-    c4i_elem *p = pe->ctx.elem && pe->ctx.elem->coll == c ? pe->ctx.elem : NULL;
-
-    if (c->closed && !p)
-        return c4_fail(pe, C4_ESTATE, "insertion into an array after its insertion was closed");
     h->seen = c->bseen;
     if (p && p->seen > h->seen)
         h->seen = p->seen;                  /* B5: what made P insert is not for the child */
@@ -33,12 +48,13 @@ birth(c4_pe *pe, c4i_coll *c, ctor_head *h)
         h->red.next = h->red.birth = p->red.next;
         h->red.gen = (p->red.birth == p->red.next ? p->red.gen : 0) + 1;
         p->red.nborn++;
+    } else if (c->closed) {                 /* here is the root */
+        h->red.next = h->red.birth = c4i_red_late(&c->red);
     } else {
         c->nissued_main++;                  /* owes all, told by the wave that closes */
     }
     c4i_unacked_add(c, h->seen);
     c4i_issued_add(c, 1, h->seen);
-    return C4_OK;
 }
 
 static c4_err
@@ -47,7 +63,7 @@ insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
 {
     c4i_wire w = c4i_wire_for(C4I_INSERT, c->id);
     struct iovec iov[2] = { { h, sizeof(*h) }, { (void *)args, len } };
-    c4_err err;
+    c4i_elem *parent = pe->ctx.elem && pe->ctx.elem->coll == c ? pe->ctx.elem : NULL;
 
     if (!c->sparse || c->kind != C4_KIND_ARRAY)
         return c4_fail(pe, C4_ESTATE, "insertion into an array that was created with bounds");
@@ -57,17 +73,35 @@ insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
     if (h->on_pe >= (int)pe->npes)
         return c4_fail(pe, C4_ERANGE, "insertion on PE %d; there are %u", h->on_pe, pe->npes);
     h->at_sync = c->at_sync || h->at_sync;
-    err = birth(pe, c, h);
-    if (err)
-        return err;
     if (h->at_sync)
         h->sync_birth = c4i_sync_issue(pe, 1);
     if (h->on_pe < 0 && c->map_coll)
         h->on_pe = (int32_t)c4i_map_home(pe, c, &h->index);
     w.call = created;
     w.flags = created ? C4I_F_WANT : 0;
+    if (c->closed && !parent && c->root != pe->me) {
+        w.entry = C4I_INSERT_LATE;
+        c4i_post(pe, c->root, &w, iov, 2);
+        return C4_OK;
+    }
+    birth(c, h, parent);
     c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
     return C4_OK;
+}
+
+/* At the root, which knows that insertion is over: the wave began here. */
+static void
+insert_late(c4_pe *pe, c4i_coll *c, c4i_msg *m, ctor_head *h)
+{
+    c4i_wire w = c4i_wire_for(C4I_INSERT, c->id);
+    struct iovec iov[2] = { { h, sizeof(*h) }, { (char *)m->data + sizeof(*h), m->len - sizeof(*h) } };
+
+    birth(c, h, NULL);
+    w.elem = m->w.elem;
+    w.call = m->w.call;
+    w.flags = m->w.flags & C4I_F_WANT;
+    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
+    pe->processed++;
 }
 
 /* The array's proxy came here before the array: insertion waits for it. */
@@ -143,27 +177,110 @@ ctor_head_get(c4_pe *pe, const c4i_msg *m, ctor_head *h)
         c4_abort(pe, "malformed message: insertion");
 }
 
-/* Why there cannot be an element of this index: there is one, or was. */
-static c4_err
-refuse(c4_pe *pe, const c4i_coll *c, const c4i_loc *loc, const c4_index *index, const char *text)
+/* Why there cannot be an element of this index: there is one. */
+static void
+refuse(c4_pe *pe, const c4i_coll *c, const c4i_elem *e, const c4_index *index)
 {
-    if (loc->pe == C4I_GONE)
-        return c4_fail(pe, C4_EEXIST, "element (%s) of %s was destroyed: its index cannot be used "
-                       "again", text, c->type->name);
-    if (loc->elem && loc->elem->index && !same_index(loc->elem->index, index))
-        return c4_fail(pe, C4_EEXIST, "indexes of an array clash: (%s) has the key of another "
-                       "element", text);
-    return c4_fail(pe, C4_EEXIST, "element (%s) of %s is inserted twice", text, c->type->name);
+    char text[160];
+
+    index_text(index, text, sizeof(text));
+    if (e->index && !same_index(e->index, index))
+        c4i_user_error(pe, c4_fail(pe, C4_EEXIST, "indexes of an array clash: (%s) has the key of "
+                                   "another element", text));
+    else
+        c4i_user_error(pe, c4_fail(pe, C4_EEXIST, "element (%s) of %s is inserted twice", text,
+                                   c->type->name));
+    pe->processed++;
 }
 
-/* At the home: the element gets its record, and its place. */
+/* The element is made here, in the place and with the inbox of an earlier one. */
+static void
+construct(c4_pe *pe, c4i_coll *c, c4i_msg *m, const ctor_head *h, c4i_inbox *in, size_t args)
+{
+    c4i_elem *e = c4i_elem_new(c, m->w.elem, &h->index);
+    c4_call call = { .src = m->w.src };
+    c4_cause cause = c4i_cause_of(pe, m);
+    c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
+
+    cause.nbytes = sizeof(*h) + m->len - args;      /* without what it inherits: as it was sent */
+    e->ep = m->w.ep ? m->w.ep : 1;
+    e->in = *in;
+    e->at_sync = h->at_sync;
+    e->seen = e->born = h->seen;
+    e->red = h->red;
+    if (c->kind == C4_KIND_ARRAY) {
+        ack.call = h->seen;
+        c4i_post_data(pe, m->w.src, &ack, NULL, 0);
+    }
+    c4i_elem_link(pe, e);
+    c4i_elem_made(pe, e);
+    c4i_sync_joined(pe, e, h->sync_birth);
+    c4i_red_check(pe, &c->red);
+    call.data = (const char *)m->data + args;
+    call.len = m->len - args;
+    if (m->w.flags & C4I_F_WANT)
+        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true, 0 };
+    pe->cur = m;
+    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
+}
+
+/* CTOR to another PE; in: OPTIONAL. */
+static void
+send_ctor(c4_pe *pe, c4i_msg *m, ctor_head *h, c4i_inbox *in, uint32_t to)
+{
+    c4_buf b = { 0 };
+
+    if (in) {
+        h->inherits = true;
+        if (c4_buf_add(&b, h, sizeof(*h)))
+            c4_abort(pe, "out of memory for an element that is inserted again");
+        c4i_inbox_pack(pe, &b, in);
+        if (c4_buf_add(&b, (const char *)m->data + sizeof(*h), m->len - sizeof(*h)))
+            c4_abort(pe, "out of memory for an element that is inserted again");
+        c4i_msg_drop(pe, m);
+        m->data = b.data;
+        m->len = b.len;
+        m->mem = C4I_MEM_HEAP;
+    }
+    m->w.hops = 1;                          /* it has been received once */
+    c4i_forward(pe, to, m);
+}
+
+/* At the home, where no element of the index is: it gets its record, and its place. */
+static void
+insert_here(c4_pe *pe, c4i_coll *c, c4i_msg *m, ctor_head *h)
+{
+    c4i_loc *loc = c4i_table_get(&c->table, m->w.elem);
+    uint32_t to = h->on_pe >= 0 ? (uint32_t)h->on_pe : pe->me;
+    c4i_inbox *ghost = loc->pe == C4I_GONE ? loc->ghost : NULL, in = { 0 };
+
+    if (loc->pe == C4I_GONE)
+        loc->ghost = NULL;
+    m->w.kind = C4I_CTOR;
+    m->w.ep = loc->ep + 1;
+    loc->pe = to;
+    loc->ep = m->w.ep;
+    c4i_reroute(pe, loc);
+    if (to != pe->me) {
+        send_ctor(pe, m, h, ghost, to);
+        if (ghost)
+            c4i_inbox_release(pe, ghost);
+        free(ghost);
+        return;
+    }
+    if (ghost)
+        in = *ghost;
+    free(ghost);
+    construct(pe, c, m, h, &in, sizeof(*h));
+}
+
+/* On its way to the home, or after an element of the same index. */
 void
 c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
-    ctor_head h;
     c4i_loc *loc;
-    uint32_t to;
-    char text[160];
+    uint32_t home;
+    ctor_head h;
 
     ctor_head_get(pe, m, &h);
     if (m->w.hops == C4I_HOPS_UNSENT) {
@@ -172,55 +289,37 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         pe->processed++;
         return;
     }
-    loc = c4i_table_find(&c->table, m->w.elem);
-    if (loc && loc->ep) {
-        index_text(&h.index, text, sizeof(text));
-        c4i_user_error(pe, refuse(pe, c, loc, &h.index, text));
-        pe->processed++;
+    if (m->w.entry == C4I_INSERT_LATE) {
+        insert_late(pe, c, m, &h);
         return;
     }
-    to = h.on_pe >= 0 ? (uint32_t)h.on_pe : pe->me;
-    m->w.kind = C4I_CTOR;
-    m->w.hops = 1;                          /* it has been received once */
-    c4i_learn(pe, c, m->w.elem, to, 1);
-    if (to != pe->me)
-        c4i_forward(pe, to, m);
+    loc = c4i_table_find(&c->table, m->w.elem);
+    home = c4i_home(pe, c, m->w.elem);
+    if (loc && loc->elem && loc->elem->move_to != C4I_GONE)
+        refuse(pe, c, loc->elem, &h.index);
+    else if (loc && loc->elem)
+        c4i_park(pe, loc, m);               /* until it has ended */
+    else if (home == pe->me && (!loc || !loc->ep || loc->pe == C4I_GONE))
+        insert_here(pe, c, m, &h);
     else
-        c4i_on_ctor(pe, c, m);
+        c4i_pursue(pe, c, loc, m);
 }
 
 void
 c4i_on_ctor(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
+    c4_pup p = { .mode = C4_PUP_UNPACK, .pe = pe, .buf = (unsigned char *)m->data, .size = m->len,
+                 .off = sizeof(ctor_head) };
     ctor_head h;
-    c4i_elem *e;
-    c4_call call = { .src = m->w.src };
-    c4_cause cause = c4i_cause_of(pe, m);
-    c4i_wire ack = c4i_wire_for(C4I_ACK, c->id);
-    c4i_loc *loc;
+    c4i_loc *loc = c4i_table_find(&c->table, m->w.elem);
+    c4i_inbox in = { 0 };
 
     ctor_head_get(pe, m, &h);
-    loc = c4i_table_find(&c->table, m->w.elem);
     if (c->kind == C4_KIND_GROUP || (loc && loc->elem))
         c4_abort(pe, "malformed message: constructor of an element that is here");
-    e = c4i_elem_new(c, m->w.elem, &h.index);
-    e->ep = 1;
-    e->at_sync = h.at_sync;
-    e->seen = e->born = h.seen;
-    e->red = h.red;
-    if (c->kind == C4_KIND_ARRAY) {
-        ack.call = h.seen;
-        c4i_post_data(pe, m->w.src, &ack, NULL, 0);
-    }
-    c4i_elem_link(pe, e);
-    c4i_sync_joined(pe, e, h.sync_birth);
-    c4i_red_check(pe, &c->red);
-    call.data = (const char *)m->data + sizeof(h);
-    call.len = m->len - sizeof(h);
-    if (m->w.flags & C4I_F_WANT)
-        call.done = (c4_done){ m->w.call, 0, c->id, e->key, true, 0 };
-    pe->cur = m;
-    c4i_execute(pe, e, C4_ENTRY_CREATE, &call, &cause);
+    if (h.inherits)
+        c4i_inbox_unpack(pe, &in, &p);
+    construct(pe, c, m, &h, &in, p.off);
 }
 
 c4_err
@@ -277,6 +376,7 @@ closed_check(c4_pe *pe, c4i_coll *c)
         return;
     }
     c->red.expect = (int64_t)(c->ndense + c->close_sum);
+    c4i_red_admit(&c->red);
     c4i_red_complete(pe, &c->red);
 }
 

@@ -2,10 +2,14 @@
  * location.c - where elements are, and how messages and elements get there [1].
  *
  * States of an element: here (local on one PE), in flight (inside exactly one
- * MIGRATE or CTOR message), destroyed (one departure more, to C4I_GONE).  Who
- * knows of it: its home always has a record; a PE it left has a forwarding
- * entry; a PE that sent to it may have a cached one.  All are c4i_loc entries
- * with a location epoch.
+ * MIGRATE or CTOR message), destroyed.  Who knows of it: its home always has a
+ * record; a PE it left has a forwarding entry; a PE that sent to it may have a
+ * cached one.  All are c4i_loc entries with a location epoch.
+ *
+ * Its end is a departure to its home, where its inbox stays and messages to it
+ * are dropped, in order.  If the index is used again, that is a departure from
+ * there: the new element goes on with epoch and inbox, so that to the protocols
+ * here and to senders all elements of an index are one (I1 to I3 hold).
  *
  * I1  An entry's (pe, ep) changes only to a larger ep.
  * I2  What an entry or a message names is a fact: the element was, is or will
@@ -24,8 +28,8 @@
 
 /* ---- Routing ---------------------------------------------------------------- */
 
-static void
-park(c4_pe *pe, c4i_loc *loc, c4i_msg *m)
+void
+c4i_park(c4_pe *pe, c4i_loc *loc, c4i_msg *m)
 {
     if (!loc->wait) {
         loc->wait = c4i_alloc(sizeof(*loc->wait));
@@ -57,12 +61,32 @@ dead_letter(c4_pe *pe, c4i_coll *c, c4i_msg *m)
     c4i_msg_drop(pe, m);
 }
 
+/* m goes after an element that is not here; loc: what is known of it, or NULL. */
+void
+c4i_pursue(c4_pe *pe, c4i_coll *c, c4i_loc *loc, c4i_msg *m)
+{
+    uint32_t home;
+
+    if (loc && loc->ep > m->w.ep && loc->pe != pe->me) {
+        m->w.ep = loc->ep;
+        count_hop(m);
+        c4i_forward(pe, loc->pe, m);
+        return;
+    }
+    home = c4i_home(pe, c, m->w.elem);
+    if (home == pe->me || (loc && loc->ep && loc->pe == pe->me)) {
+        c4i_park(pe, loc ? loc : c4i_table_get(&c->table, m->w.elem), m);
+        return;
+    }
+    count_hop(m);
+    c4i_forward(pe, home, m);               /* keeps ep: home parks until it knows more */
+}
+
 /* Send, arrival, re-route of parked, popped from the queue: all come here. */
 void
 c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
     c4i_loc *loc;
-    uint32_t home;
 
     if (c->kind == C4_KIND_GROUP) {
         if (m->w.elem != pe->me || !c->first)
@@ -77,22 +101,11 @@ c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         return;
     }
     if (loc && loc->pe == C4I_GONE) {
-        dead_letter(pe, c, m);
+        if (!loc->ghost || c4i_inbox_take(pe, loc->ghost, m))
+            dead_letter(pe, c, m);
         return;
     }
-    if (loc && loc->ep > m->w.ep && loc->pe != pe->me) {
-        m->w.ep = loc->ep;
-        count_hop(m);
-        c4i_forward(pe, loc->pe, m);
-        return;
-    }
-    home = c4i_home(pe, c, m->w.elem);
-    if (home == pe->me || (loc && loc->ep && loc->pe == pe->me)) {
-        park(pe, loc ? loc : c4i_table_get(&c->table, m->w.elem), m);
-        return;
-    }
-    count_hop(m);
-    c4i_forward(pe, home, m);               /* keeps ep: home parks until it knows more */
+    c4i_pursue(pe, c, loc, m);
 }
 
 /* Parked messages are looked at again. */
@@ -117,6 +130,30 @@ c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep)
     loc->pe = at;
     loc->ep = ep;
     c4i_reroute(pe, loc);
+}
+
+/* HOME and HINT: where an element is, or that it is gone, with its inbox. */
+void
+c4i_on_home(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    c4_pup p = { .mode = C4_PUP_UNPACK, .pe = pe, .buf = (unsigned char *)m->data, .size = m->len };
+    c4i_loc *loc;
+
+    if (m->w.entry != C4I_HOME_GONE) {
+        c4i_learn(pe, c, m->w.elem, m->w.src, m->w.ep);
+        return;
+    }
+    loc = c4i_table_get(&c->table, m->w.elem);
+    if (loc->elem || m->w.ep <= loc->ep)
+        c4_abort(pe, "malformed message: the end of element %llu of %s, which lives",
+                 (unsigned long long)m->w.elem, c->type->name);
+    c4i_reroute(pe, loc);
+    loc->pe = C4I_GONE;
+    loc->ep = m->w.ep;
+    if (c->kind != C4_KIND_ARRAY)
+        return;
+    loc->ghost = c4i_alloc(sizeof(*loc->ghost));
+    c4i_inbox_unpack(pe, loc->ghost, &p);
 }
 
 /* ---- Sending ------------------------------------------------------------------ */
@@ -343,11 +380,11 @@ enum {
     KEEP_SCRATCH = 32 << 20                 /* bytes kept for the next element to be packed */
 };
 
-/* The protocol numbers that travel with an element; early messages and the
- * user's state follow. */
+/* The protocol numbers that travel with an element; its inbox and the user's
+ * state follow. */
 typedef struct travel {
-    uint32_t ep, norder, nearly, why;
-    uint64_t seen, born;
+    uint32_t ep, why;
+    uint64_t seen, born, ahead;
     c4i_mark red, sync;
     c4_index index;
     uint8_t  migratable, at_sync, waiting, pad[5];
@@ -361,23 +398,6 @@ add(c4_pe *pe, c4_buf *b, const void *data, size_t len)
 {
     if (c4_buf_add(b, data, len))
         c4_abort(pe, "out of memory for a migrating element");
-}
-
-static void
-pack_early(c4_pe *pe, c4_buf *b, c4i_elem *e)
-{
-    static const unsigned char zero[8];
-
-    for (c4i_early *from = e->early; from; from = from->next)
-        for (c4i_msg *m = from->queue.head; m; m = m->next) {
-            uint64_t len = m->len;
-
-            m->w.away = true;
-            add(pe, b, &m->w, sizeof(m->w));
-            add(pe, b, &len, sizeof(len));
-            add(pe, b, m->data, m->len);
-            add(pe, b, zero, (8 - m->len % 8) % 8);
-        }
 }
 
 /* The user's state behind b: into the transport's own memory, if it has some. */
@@ -417,24 +437,17 @@ pack_elem(c4_pe *pe, c4_buf *b, c4i_elem *e, int why)
 {
     static const unsigned char zero[ALIGN];
     travel t = {
-        .ep = e->ep, .norder = e->norder, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
-        .red = e->red, .sync = e->sync, .migratable = e->migratable,
+        .ep = e->ep, .why = (uint32_t)why, .seen = e->seen, .born = e->born,
+        .ahead = e->ahead, .red = e->red, .sync = e->sync, .migratable = e->migratable,
         .at_sync = e->at_sync, .waiting = e->waiting, .wall = e->wall, .cpu_ns = e->cpu_ns,
         .user_load = e->user_load, .nsmark = e->nsmark
     };
 
     if (e->index)
         t.index = *e->index;
-    for (c4i_early *from = e->early; from; from = from->next)
-        for (c4i_msg *m = from->queue.head; m; m = m->next) {
-            if (m->mem == C4I_MEM_REF)
-                c4i_encode_ref(pe, m);
-            t.nearly++;
-        }
     add(pe, b, &t, sizeof(t));
-    add(pe, b, e->order, e->norder * sizeof(*e->order));
     add(pe, b, e->smark, e->nsmark * sizeof(*e->smark));
-    pack_early(pe, b, e);
+    c4i_inbox_pack(pe, b, &e->in);
     add(pe, b, zero, (ALIGN - b->len % ALIGN) % ALIGN);
     return pack_user(pe, b, e);
 }
@@ -486,23 +499,42 @@ c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why)
         c4_buf_release(b);
 }
 
-/* Its messages that came early will never be in their turn. */
+/* e's inbox is its home's from now on. */
+static void
+send_home(c4_pe *pe, c4i_elem *e)
+{
+    c4i_coll *c = e->coll;
+    c4i_wire w = c4i_wire_for(C4I_HOME, c->id);
+    c4_buf b = { 0 };
+
+    w.elem = e->key;
+    w.ep = e->ep;
+    w.entry = C4I_HOME_GONE;
+    if (c->kind == C4_KIND_ARRAY)
+        c4i_inbox_pack(pe, &b, &e->in);
+    c4i_post_data(pe, c4i_home(pe, c, e->key), &w, b.data, b.len);
+    c4_buf_release(&b);
+}
+
+/* Early messages to a single chare, whose number is used once, will never be in
+ * their turn. */
 static void
 end_early(c4_pe *pe, c4i_elem *e)
 {
-    for (c4i_early *from = e->early; from; from = from->next)
+    for (c4i_early *from = e->in.early; from; from = from->next)
         for (c4i_msg *m; (m = c4i_queue_pop(&from->queue)); c4i_msg_free(pe, m))
             dead_letter(pe, e->coll, m);
 }
 
-/* One departure more, to nowhere.  What it owes to reductions and to AtSync is
- * settled by records; by B1 it took part in exactly the broadcasts up to seen. */
+/* One departure more, to the home, where only its inbox arrives.  What it owes
+ * to reductions and to AtSync is settled by records; by B1 it took part in
+ * exactly the broadcasts up to seen. */
 void
 c4i_end(c4_pe *pe, c4i_elem *e)
 {
     c4i_coll *c = e->coll;
-    c4i_wire home = c4i_wire_for(C4I_HOME, c->id);
     c4i_loc *loc = c4i_table_find(&c->table, e->key);
+    uint32_t home = c4i_home(pe, c, e->key);
 
     e->ep++;
     if (pe->has_rec && pe->rec.object)
@@ -516,41 +548,24 @@ c4i_end(c4_pe *pe, c4i_elem *e)
         c4i_red_end(&pe->sync, &e->sync);
     c4i_elem_unlink(pe, e);
     c4i_sync_left(pe, e);
+    if (c->kind == C4_KIND_SINGLE)
+        end_early(pe, e);
+    if (home != pe->me)
+        send_home(pe, e);                   /* before what waits here goes there */
+    c4i_reroute(pe, loc);
     loc->elem = NULL;
-    loc->pe = C4I_GONE;
+    loc->pe = home == pe->me || c->kind == C4_KIND_SINGLE ? C4I_GONE : home;
     loc->ep = e->ep;
-    home.elem = e->key;
-    home.ep = e->ep;
-    home.entry = C4I_HOME_GONE;
-    if (c4i_home(pe, c, e->key) != pe->me)
-        c4i_post_data(pe, c4i_home(pe, c, e->key), &home, NULL, 0);
-    end_early(pe, e);
+    if (home == pe->me && c->kind == C4_KIND_ARRAY) {
+        loc->ghost = c4i_alloc(sizeof(*loc->ghost));
+        *loc->ghost = e->in;
+        e->in = (c4i_inbox){ 0 };
+    }
     if (c->type->destroy)
         c->type->destroy(pe, e->obj);
     c4i_elem_free(pe, e);
     c4i_red_check(pe, &c->red);
     c4i_red_check(pe, &pe->sync);
-}
-
-static void
-unpack_early(c4_pe *pe, c4i_elem *e, c4_pup *p, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        c4i_msg m = { .mem = C4I_MEM_HEAP, .arrived = pe->handling.arrived };
-        uint64_t len, zero;
-        void *copy;
-
-        c4_pup_raw(p, &m.w, sizeof(m.w));
-        c4_pup_raw(p, &len, sizeof(len));
-        if (p->failed || len > p->size - p->off)
-            c4_abort(pe, "malformed message: migration");
-        copy = c4i_realloc(NULL, len);
-        c4_pup_raw(p, copy, len);
-        c4_pup_raw(p, &zero, (8 - len % 8) % 8);
-        m.data = copy;
-        m.len = len;
-        c4i_early_add(pe, e, &m);
-    }
 }
 
 static c4i_elem *
@@ -561,8 +576,7 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     c4i_elem *e;
 
     c4_pup_raw(&p, t, sizeof(*t));
-    if (p.failed || t->norder > p.size / sizeof(c4i_order)
-        || t->nsmark > p.size / sizeof(c4i_smark) || !c->type->pup
+    if (p.failed || t->nsmark > p.size / sizeof(c4i_smark) || !c->type->pup
         || (unsigned)t->index.n > C4_MAXDIMS || t->red.gen > C4I_MOST_GENERATIONS
         || t->sync.gen > C4I_MOST_GENERATIONS)
         c4_abort(pe, "malformed message: migration");
@@ -572,20 +586,18 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     e->born = t->born;
     e->red = t->red;
     e->sync = t->sync;
+    e->ahead = t->ahead;
     e->migratable = t->migratable;
     e->at_sync = t->at_sync;
     e->waiting = t->waiting;
     e->wall = t->wall;
     e->cpu_ns = t->cpu_ns;
     e->user_load = t->user_load;
-    e->norder = e->order_cap = t->norder;
-    e->order = c4i_alloc((t->norder + 1) * sizeof(*e->order));
-    c4_pup_raw(&p, e->order, t->norder * sizeof(*e->order));
     e->nsmark = e->smark_cap = (uint32_t)t->nsmark;
     if (t->nsmark)
         e->smark = c4i_alloc(t->nsmark * sizeof(*e->smark));
     c4_pup_raw(&p, e->smark, t->nsmark * sizeof(*e->smark));
-    unpack_early(pe, e, &p, t->nearly);
+    c4i_inbox_unpack(pe, &e->in, &p);
     p.off = (p.off + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (p.off > p.size)
         c4_abort(pe, "malformed message: migration");

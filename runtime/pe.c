@@ -359,13 +359,19 @@ static c4_err
 coll_leftovers(const c4i_coll *c, char *text, size_t n)
 {
     for (size_t i = 0; c->table.slot && i <= c->table.mask; i++)
-        if (c->table.slot[i].wait) {
+        if (c->table.slot[i].pe == C4I_GONE) {
+            if (c->table.slot[i].ghost && c->table.slot[i].ghost->early) {
+                snprintf(text, n, "collection %u: early messages wait for element %llu, which is gone",
+                         c->id, (unsigned long long)c->table.slot[i].key);
+                return C4_ESTATE;
+            }
+        } else if (c->table.slot[i].wait) {
             snprintf(text, n, "collection %u: message waits for element %llu", c->id,
                      (unsigned long long)c->table.slot[i].key);
             return C4_ESTATE;
         }
     for (const c4i_elem *e = c->first; e; e = e->next)
-        if (e->early) {
+        if (e->in.early) {
             snprintf(text, n, "collection %u: element %llu holds early messages", c->id,
                      (unsigned long long)e->key);
             return C4_ESTATE;

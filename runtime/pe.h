@@ -35,16 +35,21 @@ typedef struct c4i_coll c4i_coll;
 typedef struct c4i_section c4i_section;
 typedef struct c4i_shared c4i_shared;
 typedef struct c4i_elem c4i_elem;
+typedef struct c4i_inbox c4i_inbox;
 
 /* ---- Locations (table.c, location.c) [1] --------------------------------- */
 
 /* All that a PE knows of one element.  Invariant I1: (pe, ep) changes only to
  * a larger ep.  ep 0: no knowledge; the entry is there for nsent or wait, and
- * pe is the element's home, or C4I_NOPE.  pe C4I_GONE: it was destroyed. */
+ * pe is the element's home, or C4I_NOPE.  pe C4I_GONE: it was destroyed, and
+ * this PE is its home. */
 typedef struct c4i_loc {
     uint64_t  key;
     c4i_elem *elem;                         /* NULL: not here */
-    c4i_queue *wait;                        /* parked messages, or NULL */
+    union {
+        c4i_queue *wait;                    /* parked messages, or NULL */
+        c4i_inbox *ghost;                   /* pe C4I_GONE: for the next of that index, or NULL */
+    };
     uint32_t  pe, ep;
     uint32_t  nsent;                        /* order number of the next message sent from here */
     uint32_t  used;                         /* the slot is taken */
@@ -128,6 +133,8 @@ typedef struct c4i_red {
     c4i_bag tally;                        /* ... by their next number */
     uint64_t  next;                         /* root: the next to complete */
     int64_t   expect;                       /* root: members owing next; -1: not known yet */
+    uint64_t *late;                         /* root: first numbers of members beyond expect */
+    size_t    nlate, late_cap;
 } c4i_red;
 
 /* ---- Broadcasts (broadcast.c) [2, 6] -------------------------------------- */
@@ -293,6 +300,12 @@ typedef struct c4i_early {
     struct c4i_early *next;
 } c4i_early;
 
+struct c4i_inbox {                          /* see inbox.c */
+    c4i_order *order;
+    uint32_t   norder, order_cap;
+    c4i_early *early;                       /* messages that came before their turn, by sender */
+};
+
 struct c4i_elem {
     c4i_coll  *coll;
     uint64_t   key;
@@ -305,12 +318,11 @@ struct c4i_elem {
     bool       resuming;                    /* a task will end its waiting */
     uint64_t   seen;                        /* broadcasts executed */
     uint64_t   born;                        /* `seen` at birth */
-    c4i_mark   red, sync;                   /* sync.next: rounds called */
-    c4i_order *order;
-    uint32_t   norder, order_cap;
+    c4i_mark   red, sync;                   /* sync.next: rounds arrived at */
+    uint64_t   ahead;                       /* calls of AtSync that wait for the present one */
+    c4i_inbox  in;
     c4i_smark *smark;                       /* sections that it is in, or says so */
     uint32_t   nsmark, smark_cap;
-    c4i_early *early;                       /* messages that came before their turn, by sender */
     uint64_t   hinted;                      /* PEs told of this place (mod 64) */
     uint64_t   wall, nbytes;                /* ticks since the last LB step; packed size */
     uint64_t   cpu_ns;
@@ -383,6 +395,17 @@ typedef struct c4i_timer {
     uint32_t trace;                         /* of its C4I_TIMER event; 0: not recorded */
 } c4i_timer;
 
+/* ---- What AtSync waits for (lost.c) ------------------------------------------- */
+
+struct c4i_lost {
+    bool     running, asked, told;          /* PE 0: a wave is out; by the user; since something happened */
+    uint32_t heard;
+    uint64_t round;
+    uint64_t sum[3], last[3];
+    uint64_t since, due;                    /* PE 0, ns: answers agree; the next wave */
+    c4_buf   list;
+};
+
 /* ---- The PE ------------------------------------------------------------------ */
 
 typedef struct c4i_pending {                /* messages for a collection not known yet */
@@ -454,6 +477,7 @@ struct c4_pe {
     c4_buf         sync_pes;                /* c4i_lb_pe of this subtree */
     uint64_t       lb_begin, lb_idle, lb_busy, lb_background;     /* ticks */
     uint64_t       lb_closed;               /* rounds for which this PE has told its statistics */
+    struct c4i_lost lost;
     int64_t        lb_carry;                /* busy before lb_begin or elsewhere that this round tells */
 
     /* start and exit [7] */
@@ -610,6 +634,7 @@ void c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 c4i_elem *c4i_elem_new(c4i_coll *c, uint64_t key, const c4_index *index);
 void c4i_elem_free(c4_pe *pe, c4i_elem *e);
 void c4i_elem_link(c4_pe *pe, c4i_elem *e);             /* local from now on */
+void c4i_elem_made(c4_pe *pe, c4i_elem *e);            /* tells the recorder that e is new */
 void c4i_elem_unlink(c4_pe *pe, c4i_elem *e);
 /* Runs entry of e; the caller does nothing with e or m afterwards but
  * c4i_msg_drop(). */
@@ -617,10 +642,15 @@ void c4i_execute(c4_pe *pe, c4i_elem *e, uint16_t entry, c4_call *call, const c4
 void c4i_charge(c4_pe *pe);
 uint64_t c4i_read_cpu(c4_pe *pe, c4i_cpuspan *span);    /* returns when; span: OPTIONAL */
 void c4i_after_execution(c4_pe *pe, c4i_elem *e);
-/* Puts a message among those that came too early; takes its payload over. */
-void c4i_early_add(c4_pe *pe, c4i_elem *e, c4i_msg *m);
 /* Delivers a message to a local element in order. */
 void c4i_deliver(c4_pe *pe, c4i_elem *e, c4i_msg *m);
+
+/* ---- inbox.c ---- */
+/* Is it m's turn?  If not it is kept, with its payload, until it is. */
+bool c4i_inbox_take(c4_pe *pe, c4i_inbox *in, c4i_msg *m);
+void c4i_inbox_pack(c4_pe *pe, c4_buf *b, c4i_inbox *in);       /* in stays as it is */
+void c4i_inbox_unpack(c4_pe *pe, c4i_inbox *in, c4_pup *p);
+void c4i_inbox_release(c4_pe *pe, c4i_inbox *in);
 
 /* ---- cause.c ---- */
 /* Tells the recorder of a message: gives it its number; returns when, in ticks. */
@@ -639,7 +669,8 @@ void c4i_note_message(c4_pe *pe, const c4i_msg *m);
 
 /* ---- location.c ---- */
 enum { C4I_HOPS_UNSENT = 255 };             /* of a call that has no order number yet */
-enum { C4I_HOME_HERE, C4I_HOME_GONE };      /* c4i_wire.entry of HOME: it is at src; it was destroyed */
+enum { C4I_HOME_HERE, C4I_HOME_GONE };      /* c4i_wire.entry of HOME: it is at src; it was destroyed,
+                                             * and here is its inbox */
 void c4i_route(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 /* Gives a new message for element w->elem its order number and epoch; returns
@@ -647,7 +678,10 @@ void c4i_resend(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 uint32_t c4i_address(c4_pe *pe, c4i_coll *c, c4i_wire *w);
 c4_err c4i_check_elem(c4_pe *pe, const c4i_coll *c, uint64_t key);
 void c4i_learn(c4_pe *pe, c4i_coll *c, uint64_t key, uint32_t at, uint32_t ep);
+void c4i_on_home(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 void c4i_reroute(c4_pe *pe, c4i_loc *loc);
+void c4i_park(c4_pe *pe, c4i_loc *loc, c4i_msg *m);
+void c4i_pursue(c4_pe *pe, c4i_coll *c, c4i_loc *loc, c4i_msg *m);
 void c4i_move(c4_pe *pe, c4i_elem *e, uint32_t to, int why);
 void c4i_on_migrate(c4_pe *pe, c4i_coll *c, c4i_msg *m);
 /* e is destroyed; nothing of it is running, and it has caught up. */
@@ -687,6 +721,8 @@ void c4i_red_end(c4i_red *r, const c4i_mark *mark);
 void c4i_on_red(c4_pe *pe, c4i_red *r, c4i_msg *m);
 void c4i_parts_take(c4i_parts *p, c4i_part *out);       /* the first one */
 void c4i_part_release(c4i_part *p);
+uint64_t c4i_red_late(c4i_red *r);
+void c4i_red_admit(c4i_red *r);
 void c4i_red_complete(c4_pe *pe, c4i_red *r);           /* root: all that are */
 c4_err c4i_check_callback(c4_pe *pe, const c4_callback *cb);
 void c4i_red_single(c4_pe *pe, c4i_red *r);
@@ -728,6 +764,14 @@ void c4i_section_finish(c4_pe *pe, const c4_done *done, const struct iovec *iov,
 void c4i_on_qd(c4_pe *pe, c4i_msg *m);
 void c4i_qd_idle(c4_pe *pe);                            /* nothing to do just now */
 void c4i_stall_check(c4_pe *pe);
+
+/* ---- lost.c ---- */
+enum { C4I_QD_LOST = 3 };                   /* c4i_wire.entry of QD */
+void c4i_on_lost(c4_pe *pe, c4i_msg *m);
+void c4i_lost_ask(c4_pe *pe);                           /* PE 0 tells which elements have not called */
+uint64_t c4i_lost_wait(c4_pe *pe);                      /* ns for which PE 0 may sleep, when idle */
+void c4i_lost_check(c4_pe *pe);                         /* PE 0 has slept */
+void c4i_lost_release(c4_pe *pe);
 
 /* ---- waiting.c ---- */
 uint64_t c4i_nparked(const c4_pe *pe);                  /* messages for elements that are not known */

@@ -15,7 +15,7 @@
 
 #include "pe.h"
 
-enum { WAVE, REQUEST, REPORT };             /* c4i_wire.entry */
+enum { WAVE, REQUEST, REPORT };             /* c4i_wire.entry; and C4I_QD_LOST */
 enum { CREATED, PROCESSED, PARKED, TIMERS, NSUMS };
 
 static void wave_check(c4_pe *pe);
@@ -249,6 +249,8 @@ c4i_on_qd(c4_pe *pe, c4i_msg *m)
     if (m->w.entry == REQUEST && m->len == sizeof(cb)) {
         memcpy(&cb, m->data, sizeof(cb));
         request(pe, &cb);
+    } else if (m->w.entry == C4I_QD_LOST) {
+        c4i_on_lost(pe, m);
     } else if (m->w.entry == REPORT) {
         report_down(pe);
     } else if (!(m->w.flags & C4I_F_UP)) {

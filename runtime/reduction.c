@@ -10,6 +10,9 @@
  * Contributions are counted by generation: 0 are the members known from the
  * start, g + 1 those inserted by generation g since its last contribution;
  * births come with the inserter's contribution, claims with the child's.
+ * An element that other code inserts later is counted from a number on that the
+ * root gives it (c4i_red_late()): the first one to which nobody has contributed
+ * there; records of ends are no contributions.
  * What an element that is destroyed owes next, a record without data settles:
  * it is counted, and one is expected less from then on.
  *
@@ -135,6 +138,7 @@ c4i_red_release(c4i_red *r)
         c4i_part_release(&r->part.at[r->part.first + i]);
     free(r->part.at);
     free(r->up);
+    free(r->late);
     c4i_bag_release(&r->tally);
     *r = (c4i_red){ 0 };
 }
@@ -386,6 +390,39 @@ deliver_result(c4_pe *pe, c4i_part *p)
     c4i_part_release(p);
 }
 
+/* Those that owe from `next` on are expected. */
+void
+c4i_red_admit(c4i_red *r)
+{
+    size_t kept = 0;
+
+    if (r->expect < 0)
+        return;
+    for (size_t i = 0; i < r->nlate; i++)
+        if (r->late[i] <= r->next)
+            r->expect++;
+        else
+            r->late[kept++] = r->late[i];
+    r->nlate = kept;
+}
+
+/* At the root: one member more.  The first number that it owes. */
+uint64_t
+c4i_red_late(c4i_red *r)
+{
+    uint64_t birth = r->next;
+
+    for (size_t i = 0; i < r->part.n; i++) {
+        const c4i_part *p = &r->part.at[r->part.first + i];
+
+        if (p->count > p->deaths)
+            birth = p->r + 1;
+    }
+    c4i_push_u64(&r->late, &r->nlate, &r->late_cap, birth);
+    c4i_red_admit(r);
+    return birth;
+}
+
 void
 c4i_red_complete(c4_pe *pe, c4i_red *r)
 {
@@ -397,6 +434,7 @@ c4i_red_complete(c4_pe *pe, c4i_red *r)
             r->expect += p.births[g];
         r->expect -= p.deaths;
         r->next++;
+        c4i_red_admit(r);
         deliver_result(pe, &p);
     }
 }

@@ -58,7 +58,7 @@ handle_for(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         break;
     case C4I_HOME:
     case C4I_HINT:
-        c4i_learn(pe, c, m->w.elem, m->w.entry == C4I_HOME_GONE ? C4I_GONE : m->w.src, m->w.ep);
+        c4i_on_home(pe, c, m);
         break;
     case C4I_ACK:
         c4i_on_ack(pe, c, m);
@@ -271,7 +271,10 @@ idle(c4_pe *pe)
 {
     uint64_t timeout = pe->exit == C4I_RUNNING ? c4i_timers_wait(pe) : c4i_impatient(pe);
     uint64_t begin = pe->timing ? c4i_ticks(&pe->clock) : 0, end;
+    uint64_t lost = pe->me == 0 ? c4i_lost_wait(pe) : C4I_INF;
 
+    if (timeout > lost)
+        timeout = lost;
     if (pe->idle_limit && pe->me == 0 && !pe->idle_since)
         pe->idle_since = c4i_now_ns(pe);
     if (pe->idle_limit && pe->me == 0 && timeout > pe->idle_limit)
@@ -280,7 +283,10 @@ idle(c4_pe *pe)
     if (pe->fault.asked) {
         pe->fault.asked = 0;
         c4i_report_waiting(pe);
+        c4i_lost_ask(pe);
     }
+    if (pe->me == 0)
+        c4i_lost_check(pe);
     c4i_stall_check(pe);
     if (!begin)
         return;

@@ -11,6 +11,22 @@
  * An element resumes where it is as soon as that PE knows the round's
  * decision: `waiting` alone would not do, its round number is compared.
  *
+ * Each call is an arrival at one round, in order, and ends with one resume.  An
+ * element may call again before it is resumed; such calls wait with it:
+ *
+ * A1  sync.next - sync.birth + ahead calls were made; all but the last
+ *     `waiting` + ahead have been resumed.
+ * A2  ahead > 0 only while it waits.  A call that waits is made when the element
+ *     is resumed from the round before, where it then is, before its
+ *     resumeFromSync() runs: to the tree it is an element that calls at once.
+ *
+ * So nobody contributes to a round before the one before it is decided, no
+ * contribution names a PE that a decision has changed, and the load of a round
+ * is what was measured since the last contribution, on the PE that tells it.
+ * Ahead calls move with the element (location.c) and end with it: its record
+ * stands for the one round after those that it has contributed to, whether it
+ * waits in the last of them or not.
+ *
  * Without a balancer nothing is sent: an element that has called n times
  * resumes when all elements of its PE have called as often.
  */
@@ -33,6 +49,7 @@ void
 c4i_sync_release(c4_pe *pe)
 {
     c4_buf_release(&pe->sync_pes);
+    c4i_lost_release(pe);
     c4i_red_release(&pe->sync);
 }
 
@@ -72,6 +89,8 @@ c4i_sync_left(c4_pe *pe, c4i_elem *e)
 
 /* ---- Resuming -------------------------------------------------------------------- */
 
+static void arrive(c4_pe *pe, c4i_elem *e);
+
 static bool
 resume_one(c4_pe *pe, c4i_task *t)
 {
@@ -81,11 +100,17 @@ resume_one(c4_pe *pe, c4i_task *t)
 
     c4i_task_end(pe, t);
     free(t);
+    if (e)
+        e->resuming = false;
     if (!e || !e->waiting) {
         pe->processed++;
         return false;
     }
-    e->waiting = e->resuming = false;
+    e->waiting = false;
+    if (e->ahead) {                         /* A2 */
+        e->ahead--;
+        arrive(pe, e);
+    }
     c4i_execute(pe, e, C4_ENTRY_RESUME, &call, &cause);
     return false;
 }
@@ -179,6 +204,7 @@ statistics(c4_pe *pe, c4i_elem *e, c4i_lb_object *o)
         o->late = true;
         pe->lb_carry -= (int64_t)e->wall;
     }
+    o->ep = e->ep;
     o->ndims = (uint32_t)index.n;
     memcpy(o->index, index.at, sizeof(o->index));
     e->wall = e->cpu_ns = 0;
@@ -192,26 +218,35 @@ find(c4_pe *pe, c4_chare who)
     return c ? c4i_elem_find(c, who.idx) : NULL;
 }
 
-c4_err
-c4_at_sync_for(c4_pe *pe, c4_chare who)
+/* Its next round has it. */
+static void
+arrive(c4_pe *pe, c4i_elem *e)
 {
-    c4i_elem *e = find(pe, who);
     c4i_lb_object o;
 
-    if (!e || !e->at_sync)
-        return c4_fail(pe, C4_ESTATE, "AtSync is for elements of arrays created to use it (useAtSync)");
-    if (e->waiting)
-        return c4_fail(pe, C4_ESTATE, "AtSync called again before the element was resumed");
-    if (e->move_to == C4I_GONE)
-        return c4_fail(pe, C4_ESTATE, "AtSync called by an element that is to be destroyed");
     e->waiting = true;
     if (!pe->has_lb) {
         c4i_red_step(&pe->sync, e->sync.next++);
         c4i_sync_local_check(pe);
-        return C4_OK;
+        return;
     }
     statistics(pe, e, &o);
     c4i_red_contribute(pe, &pe->sync, e, &e->sync, C4I_RED_APPEND, &o, sizeof(o), NULL);
+}
+
+c4_err
+c4_at_sync_for(c4_pe *pe, c4_chare who)
+{
+    c4i_elem *e = find(pe, who);
+
+    if (!e || !e->at_sync)
+        return c4_fail(pe, C4_ESTATE, "AtSync is for elements of arrays created to use it (useAtSync)");
+    if (e->move_to == C4I_GONE)
+        return c4_fail(pe, C4_ESTATE, "AtSync called by an element that is to be destroyed");
+    if (e->waiting)
+        e->ahead++;
+    else
+        arrive(pe, e);
     return C4_OK;
 }
 
@@ -330,7 +365,22 @@ by_object(const void *a, const void *b)
 
     if (x->coll != y->coll)
         return x->coll < y->coll ? -1 : 1;
-    return x->elem < y->elem ? -1 : x->elem > y->elem;
+    if (x->elem != y->elem)
+        return x->elem < y->elem ? -1 : 1;
+    return x->ep < y->ep ? -1 : x->ep > y->ep;
+}
+
+/* Of an element that ended in this round and one with its index that was born in
+ * it, the later: the balancer sees each index once. */
+static uint32_t
+without_twins(c4i_lb_object *objs, uint32_t n)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (i + 1 == n || objs[i].elem != objs[i + 1].elem || objs[i].coll != objs[i + 1].coll)
+            objs[kept++] = objs[i];
+    return kept;
 }
 
 static int
@@ -379,7 +429,7 @@ go_element(c4_pe *pe, c4i_elem *e, void *arg)
     move = e->sync.next == go->round && go->n
          ? bsearch(&key, go->moves, go->n, sizeof(key), by_move) : NULL;
     if (move && move->to != pe->me && move->to < pe->npes && e->migratable && !e->held
-        && e->coll->type->pup) {
+        && e->move_to != C4I_GONE && e->coll->type->pup) {
         e->move_to = move->to;
         e->move_why = C4I_WHY_LB;
         c4i_after_execution(pe, e);         /* resumes where it arrives */
@@ -413,6 +463,7 @@ decide(c4_pe *pe, c4i_part *p)
 
     if (nobjs)
         qsort(objs, nobjs, sizeof(*objs), by_object);
+    nobjs = without_twins(objs, nobjs);
     qsort(pes, pe->npes, sizeof(*pes), by_pe);
     for (uint32_t i = 0; i < pe->npes; i++)
         pes[i].nobjs = 0;

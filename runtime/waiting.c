@@ -30,7 +30,7 @@ c4i_nparked(const c4_pe *pe)
         const c4i_table *t = pe->colls[i] ? &pe->colls[i]->table : NULL;
 
         for (size_t k = 0; t && t->slot && k <= t->mask; k++)
-            n += count_queue(t->slot[k].wait);
+            n += t->slot[k].pe == C4I_GONE ? 0 : count_queue(t->slot[k].wait);
     }
     return n;
 }

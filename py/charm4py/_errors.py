@@ -48,6 +48,8 @@ def _hint(exc: BaseException) -> str:
     close = difflib.get_close_matches(name, methods, 1)
     if name in ("reduce", "contribute", "allreduce", "wait", "AtSync"):
         return f" (the chare itself calls it: self.{name}(...))"
+    if name == "ckDestroy":
+        return " (only elements of arrays can be destroyed)"
     if name in ("migrate", "setMigratable"):
         return " (only elements of arrays can migrate)"
     if close:

@@ -36,7 +36,7 @@ def _order(cls: type, kind: str) -> List[str]:
     names = sorted({"_channelConnect__", *_c4.methods(cls)})
     if kind == "Array":
         return ["__init__", "migrated", "AtSync", *names]
-    arrays_only = ("migrate", "setMigratable")
+    arrays_only = ("ckDestroy", "migrate", "setMigratable")
     return ["__init__", *(n for n in names if n not in arrays_only)]
 
 

@@ -17,13 +17,13 @@ from .wait import parse_cond_str
 # kinds of collections, as in src/c4py.h
 SINGLE, GROUP, ARRAY, MAIN = range(4)
 # what entries do
-_CALL, _MIGRATE, _SET_MIGRATABLE, _CHANNEL, _DEPOSIT, _POOL = range(6)
+_CALL, _MIGRATE, _SET_MIGRATABLE, _CHANNEL, _DEPOSIT, _POOL, _DESTROY = range(7)
 
 MAINCHARE = MAIN
 
 _NOT_ENTRIES = {"wait", "contribute", "reduce", "allreduce", "AtSync", "migrated", "_wait"}
 _RESERVED = _NOT_ENTRIES - {"migrated", "_wait"} | {
-    "migrate", "setMigratable", "__addLocal__", "__removeLocal__", "__flush_wait_queues__",
+    "migrate", "setMigratable", "ckDestroy", "__addLocal__", "__removeLocal__", "__flush_wait_queues__",
     "__waitEnqueue__", "_coll_future_deposit_result", "__getRedNo__",
     "__addThreadEventSubscriber__", "_getSectionLocations_", "__initchannelattrs__",
     "__findPendingChannel__", "_channelConnect__", "_channelRecv__"}
@@ -283,6 +283,7 @@ def _entries(cls: type) -> List[Spec]:
     specs["_coll_future_deposit_result"] = _spec(cls, "__init__", _DEPOSIT)
     if getattr(cls, "_c4_has_pool", False):
         specs["_pool__"] = _spec(cls, "__init__", _POOL)
+    specs["ckDestroy"] = _spec(cls, "__init__", _DESTROY)
     specs["migrate"] = _spec(cls, "__init__", _MIGRATE)
     specs["setMigratable"] = _spec(cls, "__init__", _SET_MIGRATABLE)
     # by name, so that the numbers are the same on all PEs

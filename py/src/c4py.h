@@ -136,7 +136,8 @@ enum py_kind { PY_KIND_SINGLE, PY_KIND_GROUP, PY_KIND_ARRAY, PY_KIND_MAIN, PY_NK
 
 enum py_action {                            /* what an entry does */
     PY_DO_CALL,                             /* run func */
-    PY_DO_MIGRATE, PY_DO_SET_MIGRATABLE, PY_DO_CHANNEL, PY_DO_DEPOSIT, PY_DO_POOL
+    PY_DO_MIGRATE, PY_DO_SET_MIGRATABLE, PY_DO_CHANNEL, PY_DO_DEPOSIT, PY_DO_POOL,
+    PY_DO_DESTROY
 };
 
 /* ---- place.c: where a function is written --------------------------------- */

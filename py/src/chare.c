@@ -146,6 +146,15 @@ chare_migrate(PyObject *self, PyObject *to)
 }
 
 static PyObject *
+chare_destroy(PyObject *self, PyObject *unused)
+{
+    py_state *st = migrating_element(self, "ckDestroy");
+
+    (void)unused;
+    return st ? none_or_raise(st, c4_destroy_for(st->pe, ((py_chare *)self)->who)) : NULL;
+}
+
+static PyObject *
 chare_set_migratable(PyObject *self, PyObject *value)
 {
     py_state *st = migrating_element(self, "setMigratable");
@@ -417,7 +426,8 @@ PyDoc_STRVAR(at_sync_doc,
 "Says that this element is ready for load balancing; returns at once.\n\n"
 "For elements of arrays made with useAtSync=True (AttributeError for other chares).  When\n"
 "all of them have called it, the balancer may move some, and then resumeFromSync(), which\n"
-"the class must define, is called on each.");
+"the class must define, is called on each.  It may be called again before that: each call is\n"
+"the arrival at the next round, and resumeFromSync() is called once for each.");
 
 PyDoc_STRVAR(migrate_doc,
 "migrate($self, toPe, /)\n--\n\n"
@@ -433,6 +443,14 @@ PyDoc_STRVAR(migrated_doc,
 PyDoc_STRVAR(set_migratable_doc,
 "setMigratable($self, migratable, /)\n--\n\n"
 "Whether the balancer may move this element of an array; True at first.");
+
+PyDoc_STRVAR(destroy_doc,
+"ckDestroy($self, /)\n--\n\n"
+"Ends this element of an array, or this single chare, after its coroutines have ended.\n\n"
+"Through a proxy, array[i].ckDestroy(); of all elements, array.ckDestroy().  It counts as a member\n"
+"of the reduction and the round of AtSync that it owes next, without data.  Calls that come\n"
+"later are dropped, and raise where they are awaited, until the index is inserted again:\n"
+"array.ckInsert(index).  Charm4PyError for members of sections.");
 
 PyDoc_STRVAR(reduce_doc,
 "reduce($self, /, callback, data=None, reducer=None, section=None)\n--\n\n"
@@ -461,6 +479,7 @@ PyDoc_STRVAR(flush_doc,
 
 static PyMethodDef chare_methods[] = {
     { "AtSync", chare_at_sync, METH_NOARGS, at_sync_doc },
+    { "ckDestroy", chare_destroy, METH_NOARGS, destroy_doc },
     { "migrate", chare_migrate, METH_O, migrate_doc },
     { "migrated", chare_default_hook, METH_NOARGS, migrated_doc },
     { "setMigratable", chare_set_migratable, METH_O, set_migratable_doc },

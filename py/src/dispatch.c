@@ -286,6 +286,9 @@ run_action(py_state *st, py_method *m, py_chare *obj, arguments *a)
             err = c4_set_migratable_for(st->pe, obj->who, r != 0);
         r = r < 0 ? -1 : 0;
         break;
+    case PY_DO_DESTROY:
+        err = c4_destroy_for(st->pe, obj->who);
+        break;
     case PY_DO_CHANNEL:
         r = py_channel_deliver(st, obj, a->argv + 1, a->n);
         break;

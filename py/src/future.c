@@ -231,6 +231,14 @@ decode_results(py_state *st, const c4_call *value)
     return list;
 }
 
+/* Who would have sent the value is gone: an error, as outcome() gives them. */
+static PyObject *
+lost(py_state *st)
+{
+    PyErr_SetString(st->error, "the element that was called has been destroyed");
+    return py_take_exception(st);
+}
+
 c4_err
 py_future_got(c4_pe *pe, void *arg, const c4_call *value, unsigned flags)
 {
@@ -240,6 +248,8 @@ py_future_got(c4_pe *pe, void *arg, const c4_call *value, unsigned flags)
 
     if (value->ref)
         o = Py_NewRef((PyObject *)value->ref);
+    else if (flags & C4_VALUE_ERROR && flags & C4_VALUE_EMPTY)
+        o = lost(st);
     else if (flags & C4_VALUE_RESULTS)
         o = decode_results(st, value);
     else

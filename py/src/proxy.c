@@ -250,7 +250,8 @@ add_methods(py_class *cls, PyObject *specs)
 static bool
 for_arrays_only(const py_method *m)
 {
-    return m->action == PY_DO_MIGRATE || m->action == PY_DO_SET_MIGRATABLE;
+    return m->action == PY_DO_MIGRATE || m->action == PY_DO_SET_MIGRATABLE
+           || m->action == PY_DO_DESTROY;
 }
 
 int

@@ -155,7 +155,7 @@ def test_classes_and_rows(tables):
                                  "talk"]
     assert list(rows[ZETA]) == ["__init__", "migrated", "AtSync", "_channelConnect__", "_channelRecv__",
                                 "_coll_future_deposit_result", "_getSectionLocations_", "builtin", "busy",
-                                "custom", "hop", "inherited", "locally", "migrate", "sends",
+                                "ckDestroy", "custom", "hop", "inherited", "locally", "migrate", "sends",
                                 "setMigratable", "sleeps", "take"]
     assert list(rows[MAIN]) == ["__main__.main (main function)"]
 

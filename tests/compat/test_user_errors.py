@@ -83,8 +83,8 @@ def ends(tmp_path, npes, source, *says, code=True):
 @pytest.mark.parametrize("call, says", [
     ("Group(A).goo()", ["no attribute 'goo'", "(did you mean go?)"]),
     ("Array(A, 2)[0].nothing()", ["no attribute 'nothing'", "(proxies have the methods of the class and no "
-                                  "attributes: go, migrate, setMigratable, take)"]),
-    ("Chare(A).y", ["no attribute 'y'", "no attributes: go, migrate"]),
+                                  "attributes: ckDestroy, go, migrate, setMigratable, take)"]),
+    ("Chare(A).y", ["no attribute 'y'", "no attributes: ckDestroy, go, migrate"]),
     ("Group(A).prop", ["no attribute 'prop'"]),
     ("Group(A).reduce(Future())", ["(the chare itself calls it: self.reduce(...))"]),
     ("Array(A, 2).wait('True')", ["(the chare itself calls it: self.wait(...))"]),

@@ -516,6 +516,41 @@ first_overtaken(void)
     done(&w);
 }
 
+/* A reduction that has begun is completed without elements that are inserted late;
+ * the next one has them, also on PEs that have had nothing so far. */
+static void
+inserted_in_a_reduction(void)
+{
+    for (uint32_t from = 0; from < 4; from++) {
+        struct world w;
+        c4_callback cb;
+        c4_index x = { 1, { 0 } };
+
+        start(&w, 4, ARITY);
+        make_array(&w, 0, false);
+        for (x.at[0] = 0; x.at[0] < 3; x.at[0]++)
+            c4_insert(pe_of(&w, 0), w.array, &x, -1, NULL);
+        c4_done_inserting(pe_of(&w, 0), w.array);
+        count_anew(&w);
+        cb = c4_cb_future(c4_future_new(pe_of(&w, 0), 2, fired, NULL));
+        for (uint64_t i = 0; i < 2; i++)
+            c4_send(pe_of(&w, 0), c4_elem(w.array, i), E_SUM, &cb, sizeof(cb));
+        rest(&w);
+        for (x.at[0] = 3; x.at[0] < 9; x.at[0]++)
+            CHECK(!c4_insert(pe_of(&w, from), w.array, &x, -1, NULL), "insertion: %s",
+                  c4_error(pe_of(&w, from)));
+        c4_done_inserting(pe_of(&w, from), w.array);
+        rest(&w);
+        c4_send(pe_of(&w, 0), c4_elem(w.array, 2), E_SUM, &cb, sizeof(cb));
+        rest(&w);
+        CHECK(w.nfired == 1, "the reduction that had begun is complete: %u", w.nfired);
+        c4_bcast(pe_of(&w, from), w.array, E_SUM, &cb, sizeof(cb));
+        rest(&w);
+        CHECK(w.nfired == 2, "the next one is complete: %u", w.nfired);
+        done(&w);
+    }
+}
+
 /* Q4: a request comes between the two waves of an earlier detection, something
  * is outstanding when it is made, and only then does the second wave pass. */
 static void
@@ -640,6 +675,7 @@ main(void)
     held_pairs();
     killed_pe();
     first_overtaken();
+    inserted_in_a_reduction();
     request_during_detection();
     request_during_idle_check();
     alone();

@@ -196,6 +196,8 @@ summary(const struct worker *k, int njobs)
         sum.nsteps += w->nsteps;
         sum.nmessages += w->nmessages;
         sum.ndeaths += w->ndeaths;
+        sum.nheirs += w->nheirs;
+        sum.nlate += w->nlate;
         sum.nnotes += w->nnotes;
         sum.nmoves += w->nmoves;
         sum.nbcasts += w->nbcasts;
@@ -206,9 +208,10 @@ summary(const struct worker *k, int njobs)
     }
     printf("%" PRIu64 " runs, %" PRIu64 " failed: %" PRIu64 " steps, %" PRIu64
            " network messages, %" PRIu64 " calls, %" PRIu64 " moves, %" PRIu64
-           " ends, %" PRIu64 " broadcast executions, %" PRIu64 " reductions, %" PRIu64 " AtSync rounds, %" PRIu64
+           " ends, %" PRIu64 " indexes used again, %" PRIu64 " late insertions, %" PRIu64 " broadcast executions, %" PRIu64 " reductions, %" PRIu64 " AtSync rounds, %" PRIu64
            " quiescences, %" PRIu64 " exits\n", sum.nruns, sum.nfailed, sum.nsteps,
-           sum.nmessages, sum.nnotes, sum.nmoves, sum.ndeaths, sum.nbcasts, sum.nreds,
+           sum.nmessages, sum.nnotes, sum.nmoves, sum.ndeaths, sum.nheirs, sum.nlate,
+           sum.nbcasts, sum.nreds,
            sum.nrounds, sum.nqds,
            sum.nexits);
 }

@@ -52,8 +52,11 @@ struct plan {
     int       dims, sparse_dims;
     enum mapping map;
     bool      bound[MAXCOLL];
+    bool      late_main;                    /* other code inserts after the end of insertion, too */
+    bool      reuse;                        /* indexes of destroyed elements */
     bool      group, late_insert, with_lb, sync_dense, sync_sparse, nested_start;
     unsigned  lb_mode;
+    uint32_t  ahead;                        /* most calls of AtSync before a resume, less one */
     uint32_t  nexit;                        /* PEs that call exit */
     uint64_t  exit_after;                   /* messages */
 };
@@ -63,18 +66,21 @@ struct elem {
     uint64_t key;
     bool     wanted;                        /* will exist in the end */
     bool     inserted, born;
-    bool     waiting;                       /* in AtSync */
     bool     dying, dead;                   /* asked for its end; it is destroyed */
     uint32_t pe, came_from;                 /* last seen */
     uint32_t mark;                          /* what its state must say */
-    uint32_t sent[MAXPE], rcvd[MAXPE];      /* by sending PE */
+    uint32_t again;                         /* how many had its index before */
+    uint32_t as;                            /* its index is that of slot `as`, which was there before */
+    uint32_t heir;                          /* the slot that has its index now, or its own */
+    /* by sending PE; of slot `as` for all that have its index: sent, due next, received */
+    uint32_t sent[MAXPE], rcvd[MAXPE], got[MAXPE];
     uint32_t held;
     uint32_t red_birth, red_next;           /* reductions */
     uint64_t sync_birth;
-    uint32_t nsync, nresume;
+    uint32_t nsync, nresume;                /* calls of AtSync; resumed */
     /* insertion: where and when, for the birth rule of broadcasts */
     uint32_t ins_pe, ins_clock;
-    bool     by_main;
+    bool     by_main, late;                 /* late: by other code, after insertion was closed */
     uint32_t clock[MAXPE];                  /* vector clock of its last deed */
     uint64_t before;                        /* broadcasts that it must not see */
     uint64_t seen;                          /* ... that it executed */
@@ -183,7 +189,7 @@ struct window {
     uint64_t seed, nruns, nevents;
     uint64_t hash;                          /* of all events of the run */
     uint64_t nfailed;
-    uint64_t ndeaths, nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
+    uint64_t ndeaths, nheirs, nlate, nnotes, nmoves, nbcasts, nreds, nrounds, nqds, nexits, nsteps, nmessages;
     int      kind;
     char     why[400];
     struct event event[NEVENT];
@@ -251,6 +257,8 @@ void check_contribution(struct storm *s, struct coll *c, uint32_t slot, int64_t 
 void check_reduced(struct storm *s, struct coll *c, uint32_t r, const void *data, size_t len);
 void check_result(struct storm *s, c4_pe *pe, const void *data, size_t len, bool all);
 void check_resume(struct storm *s, struct coll *c, uint32_t slot);
+/* The first round that e has not contributed to. */
+uint64_t sync_told(const struct elem *e);
 void check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, int parent);
 void check_end(struct storm *s);
 bool quiet_now(struct storm *s);

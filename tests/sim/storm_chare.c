@@ -45,6 +45,7 @@ slot_index(const struct coll *c, uint32_t slot)
 {
     c4_index x = { c->dims.n, { 0 } };
 
+    slot = c->elem[slot].as;
     if (c->kind == C_SPARSE) {
         x.at[0] = c->dims.n == 1 ? (int64_t)slot * 7 - 30 : (int64_t)(slot % 5) - 2;
         if (c->dims.n > 1)
@@ -78,8 +79,10 @@ coll_add(struct storm *s, enum coll_kind kind, uint32_t nslots, bool bound)
     c->nslots = nslots;
     c->bound = bound;
     c->created_left = UINT32_MAX;
-    for (uint32_t i = 0; i < MAXSLOT; i++)
+    for (uint32_t i = 0; i < MAXSLOT; i++) {
         c->elem[i].pe = UINT32_MAX;
+        c->elem[i].as = c->elem[i].heir = i;
+    }
     return c;
 }
 
@@ -100,7 +103,7 @@ future_fired(c4_pe *pe, void *arg, const void *data, size_t len)
     if (f->pe != c4_mype(pe) || f->ngot >= f->nvalues)
         fail(s, "future %zu of PE %u fires on PE %u, %u of %u values were there", i, f->pe,
              c4_mype(pe), f->ngot, f->nvalues);
-    if (!data && f->of && f->of->dead)
+    if (!data && f->of && (f->of->dead || f->of->again))
         value = f->expect, len = sizeof(value);
     if (len != sizeof(value) || value != f->expect)
         fail(s, "future %zu gets a wrong value of %zu bytes", i, len);
@@ -156,7 +159,7 @@ note_add(struct storm *s, uint32_t me, struct coll *c, uint32_t slot)
     n = &s->note[s->nnotes++];
     clock_tick(s, me);
     *n = (struct note_rec){ .coll = c->no, .slot = slot, .src = me, .future = NONE };
-    n->seq = c->elem[slot].sent[me]++;
+    n->seq = c->elem[c->elem[slot].as].sent[me]++;
     memcpy(n->clock, s->clock[me], sizeof(n->clock));
     s->outstanding++;
     return n;
@@ -269,10 +272,11 @@ bcast_done(c4_pe *pe, void *arg, const void *data, size_t len)
 
         memcpy(&r, p, sizeof(r));
         memcpy(&value, p + sizeof(r), sizeof(value));
-        while (slot < c->nslots && (c->elem[slot].key != r.key || !c->elem[slot].wanted))
+        while (slot < c->nslots && (c->elem[slot].key != r.key || (seen >> slot & 1)
+                                    || !(c->elem[slot].seen >> no & 1)))
             slot++;
         if (slot == c->nslots || r.len != 8 || value != bcast_value(no, r.key)
-            || (seen >> slot & 1) || !(c->elem[slot].seen >> no & 1)) {
+            || !c->elem[slot].wanted) {
             fail(s, "broadcast %u of collection %u: wrong result %u", no, c->no, n);
             return C4_OK;
         }
@@ -451,7 +455,7 @@ die(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 {
     struct elem *e = &c->elem[slot];
 
-    if (!mortal(s, c, slot) || e->dying || e->waiting || e->held || e->red_next + 2 >= MAXRED)
+    if (!mortal(s, c, slot) || e->dying || e->held || e->red_next + 2 >= MAXRED)
         return;
     event(s, "die", c4_mype(pe), c4_mype(pe), c->no, slot, 0, 0);
     e->dying = true;
@@ -463,10 +467,10 @@ sync_call(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 {
     struct elem *e = &c->elem[slot];
 
-    if (!c->sync || e->waiting || e->dying || (e->nsync >= MAXSYNC && !s->finishing))
+    if (!c->sync || e->nsync - e->nresume > s->plan.ahead || e->dying
+        || (e->nsync >= MAXSYNC && !s->finishing))
         return;
-    event(s, "sync", c4_mype(pe), c4_mype(pe), c->no, slot, e->nsync, 0);
-    e->waiting = true;
+    event(s, "sync", c4_mype(pe), c4_mype(pe), c->no, slot, e->nsync, e->nresume);
     e->nsync++;
     ok(s, pe, c4_at_sync(pe), "c4_at_sync");
 }
@@ -492,6 +496,28 @@ insert_slot(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, int paren
     ok(s, pe, c4_insert(pe, c->id, &x, on_pe, &opts), "c4_insert");
 }
 
+/* A new element in slot n takes the index of one that has ended, or soon will. */
+static void
+inherit(struct storm *s, struct coll *c, uint32_t n)
+{
+    uint32_t from = rnd(s, c->nslots);
+
+    if (!s->plan.reuse || c->elem[n].wanted)
+        return;
+    for (uint32_t k = 0; k < c->nslots; k++) {
+        uint32_t i = (from + k) % c->nslots;
+        struct elem *e = &c->elem[i];
+
+        if (!e->dying || e->heir != i)
+            continue;
+        e->heir = n;
+        c->elem[n].as = e->as;
+        c->elem[n].again = e->again + 1;
+        s->win->nheirs++;
+        return;
+    }
+}
+
 /* Inserts an element of the sparse array, if this code may do so. */
 static void
 insert_some(struct storm *s, c4_pe *pe, struct coll *self, int slot)
@@ -501,13 +527,14 @@ insert_some(struct storm *s, c4_pe *pe, struct coll *self, int slot)
         int parent = c == self ? slot : NONE;
         uint32_t from = rnd(s, c->nslots);
 
-        if (c->kind != C_SPARSE || (c->closed && (parent == NONE || !s->plan.late_insert))
-            || !knows(pe, c))
+        if (c->kind != C_SPARSE || !knows(pe, c)
+            || (c->closed && !(parent == NONE ? s->plan.late_main : s->plan.late_insert)))
             continue;
         for (uint32_t k = 0; k < c->nslots; k++) {
             uint32_t n = (from + k) % c->nslots;
 
             if (!c->elem[n].inserted) {
+                inherit(s, c, n);
                 insert_slot(s, pe, c, n, parent);
                 return;
             }

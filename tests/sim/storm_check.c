@@ -151,7 +151,7 @@ check_sync_birth(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
         return;
     }
     e->sync_birth = re->sync.birth;
-    if (s->plan.with_lb && c->kind == C_SPARSE && e->by_main && e->ins_pe == c->maker) {
+    if (s->plan.with_lb && c->kind == C_SPARSE && e->by_main && !e->late && e->ins_pe == c->maker) {
         if (c->first_round && e->sync_birth + 1 != c->first_round)
             fail(s, "a round of AtSync was closed while elements of collection %u were still "
                  "inserted", c->no);
@@ -160,6 +160,31 @@ check_sync_birth(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
     if (s->plan.with_lb && e->sync_birth < s->rounds_resumed)
         fail(s, "element %u/%u owes round %" PRIu64 " of AtSync; %" PRIu64 " are over", c->no, slot,
              e->sync_birth, s->rounds_resumed);
+}
+
+static bool
+is_owed(const struct coll *c, uint32_t r)
+{
+    for (uint32_t i = 0; i < c->nslots; i++)
+        if (c->elem[i].born && !c->elem[i].dead && c->elem[i].red_next <= r)
+            return true;
+    return false;
+}
+
+/* The root gave e its first reduction: one that is not over, and as soon as it could be. */
+static void
+check_red_birth(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
+{
+    struct elem *e = &c->elem[slot];
+    const c4i_elem *re = runtime_elem(pe, c, e);
+
+    if (!e->late || !re)
+        return;
+    e->red_birth = e->red_next = (uint32_t)re->red.birth;
+    for (uint32_t r = 0; r < MAXRED; r++)
+        if (r >= e->red_birth ? c->red[r].done : !c->red[r].count && is_owed(c, r))
+            fail(s, "element %u/%u owes reductions from %u on, %u is %s", c->no, slot, e->red_birth, r,
+                 c->red[r].done ? "over" : "not begun");
 }
 
 void
@@ -181,6 +206,7 @@ check_born(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_t *
     if (c->created_left != UINT32_MAX && c->created_left > 0)
         c->created_left--;
     check_sync_birth(s, pe, c, slot);
+    check_red_birth(s, pe, c, slot);
     s->outstanding--;
 }
 
@@ -209,8 +235,10 @@ check_arrived(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint32_
 bool
 mortal(const struct storm *s, const struct coll *c, uint32_t slot)
 {
-    return s->plan.weight[A_DIE] && (c->kind == C_DENSE || c->kind == C_SPARSE) && slot % 3 == 1;
+    return s->plan.weight[A_DIE] && (c->kind == C_DENSE || c->kind == C_SPARSE)
+           && (slot % 3 == 1 || c->elem[slot].as != slot);
 }
+
 
 uint32_t
 nliving(const struct coll *c)
@@ -229,9 +257,9 @@ check_died(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot)
 
     s->win->ndeaths++;
     event(s, "died", e->pe, c4_mype(pe), c->no, slot, e->red_next, e->nsync);
-    if (e->pe != c4_mype(pe) || e->held || e->waiting || e->dead)
-        fail(s, "element %u/%u dies on PE %u, is on PE %u%s%s%s", c->no, slot, c4_mype(pe), e->pe,
-             e->held ? ", has a coroutine" : "", e->waiting ? ", waits in AtSync" : "",
+    if (e->pe != c4_mype(pe) || e->held || e->dead)
+        fail(s, "element %u/%u dies on PE %u, is on PE %u%s%s", c->no, slot, c4_mype(pe), e->pe,
+             e->held ? ", has a coroutine" : "",
              e->dead ? ", is dead" : "");
     e->dead = true;
     if (c->kind == C_DENSE)                 /* broadcasts that it will not see */
@@ -255,7 +283,7 @@ ndead_letters(struct storm *s)
 void
 check_note(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint64_t uid, size_t len)
 {
-    struct elem *e = &c->elem[slot];
+    struct elem *e = &c->elem[c->elem[slot].as];
     struct note_rec *n;
 
     s->win->nnotes++;
@@ -265,17 +293,18 @@ check_note(struct storm *s, c4_pe *pe, struct coll *c, uint32_t slot, uint64_t u
     }
     n = &s->note[uid];
     event(s, "note", n->src, c4_mype(pe), c->no, slot, uid, n->seq);
-    if (n->coll != c->no || n->slot != slot)
+    if (n->coll != c->no || c->elem[n->slot].as != c->elem[slot].as)
         fail(s, "message %" PRIu64 " for %u/%u reaches %u/%u", uid, n->coll, n->slot, c->no, slot);
     else if (n->done)
         fail(s, "message %" PRIu64 " is delivered twice", uid);
     else if (n->len != len)
         fail(s, "message %" PRIu64 " has %zu bytes instead of %u", uid, len, n->len);
-    else if (e->rcvd[n->src] != n->seq)
+    else if (e->dying ? e->rcvd[n->src] > n->seq : e->rcvd[n->src] != n->seq)
         fail(s, "element %u/%u: message %u of PE %u comes when %u is due", c->no, slot, n->seq,
              n->src, e->rcvd[n->src]);
     n->done = true;
-    e->rcvd[n->src]++;
+    e->rcvd[n->src] = n->seq + 1;           /* an index's dead letters are not received */
+    e->got[n->src]++;
     s->outstanding--;
     clock_merge(s->clock[c4_mype(pe)], n->clock);
 }
@@ -296,6 +325,8 @@ check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, int par
     e->wanted = e->inserted = true;
     e->ins_pe = pe;
     e->by_main = parent == NONE;
+    e->late = e->by_main && c->closed && c->kind == C_SPARSE;
+    s->win->nlate += e->late;
     e->ins_clock = s->clock[pe][pe];
     memcpy(e->clock, s->clock[pe], sizeof(e->clock));
     for (uint32_t b = 0; b < c->nbcast; b++)
@@ -387,7 +418,8 @@ check_bcasts_end(struct storm *s, const struct coll *c)
             fail(s, "collection %u: broadcast %u was never completed", c->no, b);
         for (uint32_t i = 0; i < c->nslots; i++) {
             const struct elem *e = &c->elem[i];
-            bool must = c->kind != C_SPARSE || bc->clock[e->ins_pe] >= e->ins_clock;
+            bool must = c->kind != C_SPARSE || (bc->clock[e->ins_pe] >= e->ins_clock
+                                                && (!e->late || bc->pe == e->ins_pe));
 
             if (e->wanted && !e->dead && must && !(e->seen >> b & 1))
                 fail(s, "element %u/%u never got broadcast %u", c->no, i, b);
@@ -442,7 +474,7 @@ gathered(const struct coll *c, uint32_t r, const void *data, size_t len)
         uint64_t head[4];                   /* key, length, value, tag */
 
         memcpy(head, p, sizeof(head));
-        if (head[1] != 16 || (int64_t)head[3] != tag(c, r) || (n && head[0] <= last))
+        if (head[1] != 16 || (int64_t)head[3] != tag(c, r) || (n && head[0] < last))
             return false;
         last = head[0];
         sum += (int64_t)head[2];
@@ -488,7 +520,7 @@ check_reduced(struct storm *s, struct coll *c, uint32_t r, const void *data, siz
     for (uint32_t i = 0; i < c->nslots; i++) {
         const struct elem *e = &c->elem[i];
 
-        if (e->inserted && e->red_birth <= r && !(x->who >> i & 1)
+        if (e->inserted && !(e->late && !e->born) && e->red_birth <= r && !(x->who >> i & 1)
             && !(e->dead && e->red_next <= r))
             fail(s, "reduction %u of collection %u is complete without element %u", r, c->no, i);
     }
@@ -542,6 +574,12 @@ check_reds_end(struct storm *s, const struct coll *c)
 
 /* ---- AtSync ------------------------------------------------------------------------------ */
 
+uint64_t
+sync_told(const struct elem *e)
+{
+    return e->sync_birth + e->nresume + (e->nsync > e->nresume);
+}
+
 void
 check_resume(struct storm *s, struct coll *c, uint32_t slot)
 {
@@ -549,10 +587,9 @@ check_resume(struct storm *s, struct coll *c, uint32_t slot)
     uint64_t round = e->sync_birth + e->nresume;
 
     event(s, "resume", e->pe, e->pe, c->no, slot, round, 0);
-    if (!e->waiting || e->nsync != e->nresume + 1)
+    if (e->nsync <= e->nresume)
         fail(s, "element %u/%u resumes: called %u, resumed %u times", c->no, slot, e->nsync,
              e->nresume);
-    e->waiting = false;
     e->nresume++;
     if (!s->plan.with_lb)
         return;
@@ -567,7 +604,7 @@ check_resume(struct storm *s, struct coll *c, uint32_t slot)
             const struct elem *f = &o->elem[i];
 
             if (!f->dead && (f->born || (o->kind == C_DENSE && f->inserted))
-                && f->sync_birth + f->nsync <= round)
+                && sync_told(f) <= round)
                 fail(s, "round %" PRIu64 " of AtSync is over without element %u/%u", round, o->no,
                      i);
         }
@@ -611,13 +648,14 @@ check_elems_end(struct storm *s, const struct coll *c)
             continue;
         if (!e->born)
             fail(s, "element %u/%u was never made", c->no, i);
-        if (e->waiting)
-            fail(s, "element %u/%u waits in AtSync for ever", c->no, i);
+        if (e->nsync != e->nresume && !e->dead)
+            fail(s, "element %u/%u waits in AtSync for ever: called %u, resumed %u times", c->no, i,
+                 e->nsync, e->nresume);
         for (uint32_t p = 0; p < s->plan.npes; p++)
             if (e->dead)
-                lost += e->sent[p] - e->rcvd[p];
-            else if (e->sent[p] != e->rcvd[p])
-                fail(s, "element %u/%u got %u of %u messages of PE %u", c->no, i, e->rcvd[p],
+                lost += e->sent[p] - e->got[p];
+            else if (e->sent[p] != e->got[p])
+                fail(s, "element %u/%u got %u of %u messages of PE %u", c->no, i, e->got[p],
                      e->sent[p], p);
     }
     return lost;

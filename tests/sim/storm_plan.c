@@ -99,6 +99,8 @@ plan_colls(struct storm *s)
         p->nsparse = p->nearly + rnd(s, 20);
         p->late_insert = chance(s, 75);
     }
+    p->reuse = chance(s, 70);
+    p->late_main = chance(s, 50);
     p->group = chance(s, 60);
     for (int i = 0; i < MAXCOLL; i++)
         p->bound[i] = chance(s, 40);
@@ -107,6 +109,7 @@ plan_colls(struct storm *s)
     p->sync_sparse = chance(s, 60);
     p->with_lb = p->kind == K_ATSYNC ? chance(s, 95) : chance(s, 80);
     p->lb_mode = rnd(s, 5);
+    p->ahead = chance(s, 60) ? rnd(s, 3) : 0;
 }
 
 void
@@ -152,8 +155,8 @@ plan_print(const struct storm *s)
             p->sync_dense, p->nearly, p->nsparse - p->nearly, p->sparse_dims, p->bound[1],
             p->sync_sparse, p->late_insert, p->group);
     fprintf(stderr, "  moves: %u %% after a message, %u %% back, %u %% at contributions; "
-            "deferred %u %%; balancer %d (%u); exits %u\n", p->move_after, p->move_back,
-            p->move_contrib, p->defer, p->with_lb, p->lb_mode, p->nexit);
+            "deferred %u %%; balancer %d (%u), ahead %u; exits %u\n", p->move_after,
+            p->move_back, p->move_contrib, p->defer, p->with_lb, p->lb_mode, p->ahead, p->nexit);
     fprintf(stderr, "  net: jitter %d, slow %u %% x%u, held kinds %x %u %% %llu ns\n",
             p->net.jitter, p->net.slow_percent, p->net.slow_factor, p->net.hold_kinds,
             p->net.hold_percent, (unsigned long long)p->net.hold_ns);

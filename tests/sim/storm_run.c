@@ -41,16 +41,34 @@ tap(void *ctx, uint32_t from, uint32_t to, const c4i_wire *w, const struct iovec
 
 /* ---- The balancer: wrong in every way that is allowed -------------------------------- */
 
+/* The element that took part in that round, the last of its index. */
 static struct elem *
-elem_by_key(struct storm *s, c4_coll coll, uint64_t key, struct coll **c)
+elem_by_key(struct storm *s, c4_coll coll, uint64_t key, uint32_t round, struct coll **c)
 {
+    struct elem *found = NULL;
+
     for (uint32_t i = 0; i < s->ncolls; i++)
-        for (uint32_t k = 0; s->coll[i].id == coll && k < s->coll[i].nslots; k++)
-            if (s->coll[i].elem[k].wanted && s->coll[i].elem[k].key == key) {
-                *c = &s->coll[i];
-                return &s->coll[i].elem[k];
-            }
-    return NULL;
+        for (uint32_t k = 0; s->coll[i].id == coll && k < s->coll[i].nslots; k++) {
+            struct elem *e = &s->coll[i].elem[k];
+
+            if (!e->wanted || e->key != key || e->sync_birth > round || sync_told(e) != round + 1
+                || (found && e->again < found->again))
+                continue;
+            *c = &s->coll[i];
+            found = e;
+        }
+    return found;
+}
+
+/* An element with the same index has taken part in the round, too, and ended in it. */
+static bool
+twin_before(const struct coll *c, uint32_t slot, uint32_t round)
+{
+    for (uint32_t k = 0; k < slot; k++)
+        if (c->elem[k].born && c->elem[k].as == c->elem[slot].as && c->elem[k].sync_birth <= round
+            && sync_told(&c->elem[k]) > round)
+            return true;
+    return false;
 }
 
 static void
@@ -60,11 +78,14 @@ check_objects(struct storm *s, uint32_t round, const c4i_lb_object *o, uint32_t 
 
     for (uint32_t i = 0; i < n; i++) {
         struct coll *c = NULL;
-        struct elem *e = elem_by_key(s, o[i].coll, o[i].elem, &c);
+        struct elem *e = elem_by_key(s, o[i].coll, o[i].elem, round, &c);
 
-        if (!e || !c->sync || !e->waiting || e->sync_birth + e->nsync != round + 1)
+        if (!e || !c->sync)
             fail(s, "round %u: the balancer sees element %llu of collection %u, which does not "
                  "take part", round, (unsigned long long)o[i].elem, o[i].coll);
+        else if (o[i].pe != e->pe && !s->plan.weight[A_MOVE] && !s->plan.stress)
+            fail(s, "round %u: the balancer sees element %llu of collection %u on PE %u, it is on "
+                 "PE %u", round, (unsigned long long)o[i].elem, o[i].coll, o[i].pe, e->pe);
         if (i && (o[i].coll < o[i - 1].coll
                   || (o[i].coll == o[i - 1].coll && o[i].elem <= o[i - 1].elem)))
             fail(s, "round %u: the balancer's objects are not sorted", round);
@@ -73,7 +94,8 @@ check_objects(struct storm *s, uint32_t round, const c4i_lb_object *o, uint32_t 
         for (uint32_t k = 0; s->coll[i].sync && k < s->coll[i].nslots; k++) {
             struct elem *e = &s->coll[i].elem[k];
 
-            want += e->born && !e->dead && e->sync_birth <= round;
+            want += e->born && e->sync_birth <= round && (!e->dead || sync_told(e) > round)
+                    && !twin_before(&s->coll[i], k, round);
         }
     if (want != n)
         fail(s, "round %u: the balancer sees %u objects, %u take part", round, n, want);
@@ -412,20 +434,26 @@ finish_reductions(struct storm *s)
     settle(s);
 }
 
+static bool
+waits(const struct elem *e)
+{
+    return e->nsync > e->nresume && !e->dead;
+}
+
 /* Everybody who does not wait in AtSync calls it until nobody waits. */
 static bool
 finish_sync_once(struct storm *s)
 {
-    bool waiting = false;
+    bool waiting = false;                   /* somebody */
 
     for (uint32_t i = 0; i < s->ncolls; i++)
         for (uint32_t k = 0; k < s->coll[i].nslots; k++)
-            waiting |= s->coll[i].elem[k].waiting;
+            waiting |= waits(&s->coll[i].elem[k]);
     if (!waiting)
         return false;
     for (uint32_t i = 0; i < s->ncolls; i++)
         for (uint32_t k = 0; s->coll[i].sync && k < s->coll[i].nslots; k++)
-            if (s->coll[i].elem[k].wanted && !s->coll[i].elem[k].waiting)
+            if (s->coll[i].elem[k].wanted && !s->coll[i].elem[k].dying && !waits(&s->coll[i].elem[k]))
                 send_note(s, some_pe(s), &s->coll[i], k, OP_SYNC, 0);
     settle(s);
     return true;

@@ -123,7 +123,7 @@ def class_rules():
         for name in ('wait', 'contribute', 'reduce', 'allreduce', 'AtSync', 'migrated', 'prop', 'constant',
                      'NotAnEntry', '__len__', 'n'):
             assert not hasattr(one, name), name
-        for name in ('migrate', 'setMigratable'):
+        for name in ('ckDestroy', 'migrate', 'setMigratable'):
             assert hasattr(one, name) == (type(proxy).__name__ == 'NoSuperArrayProxy'), name
     # contract: 4.1.7
     m = Array(Methods, 2)
@@ -134,7 +134,7 @@ def class_rules():
 
 def reserved():
     # contract: 4.1.5
-    names = '''wait contribute reduce allreduce AtSync migrate setMigratable __addLocal__ __removeLocal__
+    names = '''wait contribute reduce allreduce AtSync ckDestroy migrate setMigratable __addLocal__ __removeLocal__
                __flush_wait_queues__ __waitEnqueue__ _coll_future_deposit_result __getRedNo__
                __addThreadEventSubscriber__ _getSectionLocations_ __initchannelattrs__
                __findPendingChannel__ _channelConnect__ _channelRecv__'''.split()
