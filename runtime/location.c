@@ -587,7 +587,9 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     p.buf += p.off;
     p.size -= p.off;
     p.off = 0;
+    pe->arriving = e;
     c->type->pup(&p, e->obj);
+    pe->arriving = NULL;
     if (p.failed)
         c4_abort(pe, "chare of type %s cannot be unpacked%s%s", c->type->name,
                  pe->error[0] ? ": " : "", pe->error);

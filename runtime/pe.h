@@ -429,6 +429,7 @@ struct c4_pe {
     c4_cause       post_event;              /* C4_EVENT_POST of this stretch; trace 0: none yet */
     uint8_t        value_is;                /* enum c4i_event of FUTURE messages just now; 0: replies */
     uint16_t       ntasks;                  /* c4_task_kind() */
+    c4i_elem      *arriving;                /* its state is being unpacked; not linked yet */
     c4i_msg       *cur;                     /* message whose data is being used, until released */
     bool           yield, timing, want_sent;
     enum c4i_exit_state exit;

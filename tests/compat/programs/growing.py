@@ -63,7 +63,8 @@ def outside(others, sizes, indexes):
         assert others.call(a, i, ret=True).get() == [whole] * charm.numPes()
     a.hop(awaitable=True).get()
     charm.waitQD()
-    assert others.call(a, indexes[1], ret=True).get() == [a[indexes[1]].index(ret=True).get()] * charm.numPes()
+    for i in indexes:                           # also those that do not fit into a key
+        assert a[i].index(ret=True).get() == (i if isinstance(i, tuple) else (i,))
     first = 0 if isinstance(sizes, int) else (0,) * len(sizes)
     a[first].ckDestroy(awaitable=True).get()
     assert total(a) == n + len(indexes) - 1
@@ -75,7 +76,7 @@ def outside(others, sizes, indexes):
 def main(args):
     others = Group(Other)
     outside(others, 4, [7, 9, -3, 1 << 40])
-    outside(others, (2, 3), [(5, 1), (0, 3), (-1, -1), (100000, 2)])
+    outside(others, (2, 3), [(5, 1), (0, 3), (-1, -1), (1 << 40, 2)])
     for wait in ('no', 'quiet', 'reduction', 'result', 'a while'):
         a = Array(Cell, ndims=1)
         for i in range(3):
