@@ -193,7 +193,8 @@ C4_API c4_err c4_chare_new(c4_pe *pe, const c4_type *type, int on_pe,
                            const c4_opts *opts, c4_chare *out);
 /* Inserts an element; on_pe -1: on the PE that the map says.  After
  * c4_done_inserting() it takes part in broadcasts that this PE makes later, and
- * in reductions that nobody has begun, as far as the array's root knows. */
+ * in reductions that nobody has begun, as far as the array's root knows.  An index
+ * outside of the sizes of a dense array can be called when the element is there. */
 C4_API c4_err c4_insert(c4_pe *pe, c4_array array, const c4_index *index, int on_pe,
                         const c4_opts *opts);
 /* Once per array made empty: reductions that have begun need not wait for what

@@ -222,8 +222,11 @@ C4_API c4_err c4_coll_lookup(c4_pe *pe, c4_coll coll, c4_coll_info *out);
 C4_API c4_coll c4_single_coll(c4_pe *pe, const c4_type *type);
 
 /* Packs an index into an element key without knowing the collection:
- * C4_ERANGE if a dense index is outside dims (all 0: sparse). */
+ * C4_ERANGE if a dense index is outside dims (all 0: sparse); *out is then the key
+ * that it has if the array grows. */
 C4_API c4_err c4_key_of(const c4_index *dims, const c4_index *index, uint64_t *out);
+/* May there be elements outside of the array's sizes, as far as this PE knows? */
+C4_API bool c4_grows(c4_pe *pe, c4_array array);
 
 /* Time of user code that calls into the runtime, for printStats's "send";
  * begin returns a stamp, 0 if nobody measures. */

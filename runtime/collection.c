@@ -134,6 +134,7 @@ coll_new(c4_pe *pe, c4_coll id, uint16_t type_no, uint8_t kind)
     c->log_base = 1;
     c->low_child = c4i_alloc(sizeof(*c->low_child) * (c4i_tree_nkids(pe, c->root) + 1));
     c->red.expect = -1;
+    c4i_queue_init(&c->growing);
     c4i_red_init(pe, &c->red, C4I_REDUCE, id, c->root);
     table_put(pe, c);
     return c;
@@ -203,6 +204,8 @@ c4i_coll_free(c4_pe *pe, c4i_coll *c)
                 c4i_msg_free(pe, m);
             free(c->table.slot[i].wait);
         }
+    for (c4i_msg *m; (m = c4i_queue_pop(&c->growing)); )
+        c4i_msg_free(pe, m);
     c4i_bcast_release(pe, c);
     c4i_red_release(&c->red);
     c4i_table_release(&c->table);

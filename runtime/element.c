@@ -586,10 +586,12 @@ c4_index
 c4_index_of(c4_pe *pe, c4_chare chare)
 {
     c4i_coll *c = c4i_coll_find(pe, chare.coll);
-    c4i_elem *e = local_elem(pe, chare);
+    c4i_elem *e = pe->arriving;
 
     if (!c)
         return (c4_index){ 0 };
+    if (!e || e->key != chare.idx || e->coll != c)
+        e = local_elem(pe, chare);
     return e && e->index ? *e->index : c4i_index_of_key(c, chare.idx);
 }
 

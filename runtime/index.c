@@ -5,6 +5,9 @@
  * into 64 bits, or a hash where it does not fit.  The home is the PE that
  * always knows where the element is; a map places elements of sparse arrays,
  * but does not make their homes: a key cannot always be turned back.
+ *
+ * An element that a dense array grows by, outside of its sizes, has a key like
+ * that of a sparse one, of 63 bits, and C4I_GROWN.
  */
 #include "pe.h"
 
@@ -28,12 +31,12 @@ mix(uint64_t x)                             /* splitmix64's finalizer */
 /* One number is its own key; more are packed if they fit, else hashed: then
  * the home compares whole indexes when an element is inserted. */
 static uint64_t
-sparse_key(const c4_index *index)
+packed_key(const c4_index *index, int width)
 {
-    int bits = index->n > 1 ? 64 / index->n : 64;
+    int bits = width / index->n;
     uint64_t key = 0;
 
-    if (index->n == 1)
+    if (index->n == 1 && width == 64)
         return (uint64_t)index->at[0];
     for (int i = 0; i < index->n; i++) {
         int64_t half = (int64_t)1 << (bits - 1);
@@ -49,11 +52,11 @@ sparse_key(const c4_index *index)
     return key;
 }
 
-/* The index that sparse_key() packed; of a hashed one, something else. */
+/* The index that packed_key() packed; of a hashed one, something else. */
 static c4_index
-unpacked(int n, uint64_t key)
+unpacked(int n, uint64_t key, int width)
 {
-    int bits = 64 / n;
+    int bits = width / n;
     c4_index index = { n, { 0 } };
 
     for (int i = n; i-- > 0; key >>= bits)
@@ -69,12 +72,14 @@ c4_key_of(const c4_index *dims, const c4_index *index, uint64_t *out)
     if (index->n != dims->n)
         return C4_EINVAL;
     if (c4i_is_sparse(dims)) {
-        *out = sparse_key(index);
+        *out = packed_key(index, 64);
         return C4_OK;
     }
     for (int i = 0; i < dims->n; i++) {
-        if (index->at[i] < 0 || index->at[i] >= dims->at[i])
+        if (index->at[i] < 0 || index->at[i] >= dims->at[i]) {
+            *out = packed_key(index, 63) | C4I_GROWN;
             return C4_ERANGE;
+        }
         key = key * (uint64_t)dims->at[i] + (uint64_t)index->at[i];
     }
     *out = key;
@@ -87,7 +92,9 @@ c4i_index_of_key(const c4i_coll *c, uint64_t key)
     c4_index index = { c->dims.n, { 0 } };
 
     if (c->kind == C4_KIND_ARRAY && c->sparse && c->dims.n > 1)
-        return unpacked(c->dims.n, key);
+        return unpacked(c->dims.n, key, 64);
+    if (c4i_is_grown(c, key))
+        return unpacked(c->dims.n, key & ~C4I_GROWN, 63);
     if (c->kind != C4_KIND_ARRAY || c->sparse) {
         index.n = 1;
         index.at[0] = c->kind == C4_KIND_SINGLE ? 0 : (int64_t)key;
@@ -110,6 +117,8 @@ c4_elem_at(c4_pe *pe, c4_array array, const c4_index *index, c4_chare *out)
     if (!c)
         return c4_fail(pe, C4_ENOENT, "collection %u is not known on PE %u yet", array, pe->me);
     err = c4_key_of(&c->dims, index, &key);
+    if (err == C4_ERANGE && c->grows)
+        err = C4_OK;
     if (err)
         return c4_fail(pe, err, err == C4_EINVAL ? "index has another number of dimensions"
                                                  : "index is out of range");
@@ -145,6 +154,14 @@ c4i_block_first(const c4_pe *pe, const c4i_coll *c, uint32_t of)
     return of * each + (of < more ? of : more);
 }
 
+bool
+c4_grows(c4_pe *pe, c4_array array)
+{
+    c4i_coll *c = c4i_coll_find(pe, array);
+
+    return c && c->grows;
+}
+
 uint32_t
 c4i_map_home(c4_pe *pe, c4i_coll *c, const c4_index *index)
 {
@@ -159,6 +176,8 @@ c4i_map_home(c4_pe *pe, c4i_coll *c, const c4_index *index)
 uint32_t
 c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key)
 {
+    if (__builtin_expect(c4i_is_grown(c, key), 0))
+        return (uint32_t)(mix(key) % pe->npes);
     switch ((enum c4i_home_kind)c->home) {
     case C4I_HOME_SELF:
         return c->kind == C4_KIND_GROUP ? (uint32_t)key : (uint32_t)(key >> 48);

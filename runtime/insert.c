@@ -14,6 +14,11 @@
  * So a PE's own broadcast before its insertion is not for the element, one
  * after it is.
  *
+ * An array that was made with sizes may grow, too: by an index outside of them, or
+ * one whose element has ended.  PEs refuse calls to indexes outside until they
+ * know; so the first such insertion waits at the root for a wave to all PEs,
+ * and whoever is told by the new element may call it.
+ *
  * An index that is in use may be about to end: INSERT then follows the element
  * as calls do.  Where it finds it, the element has been asked to end (whoever
  * knew that inserts again), and INSERT waits until it has, and goes home behind
@@ -26,7 +31,8 @@
 
 #include "pe.h"
 
-enum { C4I_INSERT_LATE = 1 };               /* c4i_wire.entry of INSERT: to the root first */
+enum { LATE = 1, GROWN };                   /* c4i_wire.entry of INSERT: to the root first */
+enum { CLOSE, GROW };                       /* ... of CLOSED */
 
 typedef struct ctor_head {
     c4_index index;
@@ -57,6 +63,17 @@ birth(c4i_coll *c, ctor_head *h, c4i_elem *p)
     c4i_issued_add(c, 1, h->seen);
 }
 
+/* Home, or if all PEs must know first to the root. */
+static void
+post_insert(c4_pe *pe, c4i_coll *c, c4i_wire *w, const struct iovec *iov)
+{
+    if (c4i_is_grown(c, w->elem)) {
+        c->grows = true;
+        w->entry = GROWN;
+    }
+    c4i_post(pe, w->entry ? c->root : c4i_home(pe, c, w->elem), w, iov, 2);
+}
+
 static c4_err
 insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
            c4_future created)
@@ -65,9 +82,9 @@ insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
     struct iovec iov[2] = { { h, sizeof(*h) }, { (void *)args, len } };
     c4i_elem *parent = pe->ctx.elem && pe->ctx.elem->coll == c ? pe->ctx.elem : NULL;
 
-    if (!c->sparse || c->kind != C4_KIND_ARRAY)
-        return c4_fail(pe, C4_ESTATE, "insertion into an array that was created with bounds");
-    if (c4_key_of(&c->dims, &h->index, &w.elem))
+    if (c->kind != C4_KIND_ARRAY)
+        return c4_fail(pe, C4_ESTATE, "insertion into what is no array");
+    if (c4_key_of(&c->dims, &h->index, &w.elem) == C4_EINVAL)
         return c4_fail(pe, C4_EINVAL, "an index of %d dimensions, the array has %d", h->index.n,
                        c->dims.n);
     if (h->on_pe >= (int)pe->npes)
@@ -75,17 +92,18 @@ insert_now(c4_pe *pe, c4i_coll *c, ctor_head *h, const void *args, size_t len,
     h->at_sync = c->at_sync || h->at_sync;
     if (h->at_sync)
         h->sync_birth = c4i_sync_issue(pe, 1);
-    if (h->on_pe < 0 && c->map_coll)
+    if (h->on_pe < 0 && c->map_coll && c->sparse)
         h->on_pe = (int32_t)c4i_map_home(pe, c, &h->index);
     w.call = created;
     w.flags = created ? C4I_F_WANT : 0;
     if (c->closed && !parent && c->root != pe->me) {
-        w.entry = C4I_INSERT_LATE;
+        w.entry = LATE;
+        c->grows = c->grows || c4i_is_grown(c, w.elem);
         c4i_post(pe, c->root, &w, iov, 2);
         return C4_OK;
     }
     birth(c, h, parent);
-    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
+    post_insert(pe, c, &w, iov);
     return C4_OK;
 }
 
@@ -100,8 +118,57 @@ insert_late(c4_pe *pe, c4i_coll *c, c4i_msg *m, ctor_head *h)
     w.elem = m->w.elem;
     w.call = m->w.call;
     w.flags = m->w.flags & C4I_F_WANT;
-    c4i_post(pe, c4i_home(pe, c, w.elem), &w, iov, 2);
+    post_insert(pe, c, &w, iov);
     pe->processed++;
+}
+
+static void
+grow_down(c4_pe *pe, c4i_coll *c)
+{
+    c->grows = true;
+    for (uint32_t i = 0; i < c4i_tree_nkids(pe, c->root); i++) {
+        c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);
+
+        w.entry = GROW;
+        c4i_post_data(pe, c4i_tree_kid(pe, c->root, i), &w, NULL, 0);
+    }
+}
+
+/* Answers when all children have; at the root what waits for it goes on. */
+static void
+grow_check(c4_pe *pe, c4i_coll *c)
+{
+    c4i_wire w = c4i_wire_for(C4I_CLOSED, c->id);
+
+    if (c->grow_heard < c4i_tree_nkids(pe, c->root))
+        return;
+    if (pe->me != c->root) {
+        w.entry = GROW;
+        w.flags = C4I_F_UP;
+        c4i_post_data(pe, c4i_tree_parent(pe, c->root), &w, NULL, 0);
+        return;
+    }
+    c->all_know = true;
+    for (c4i_msg *m; (m = c4i_queue_pop(&c->growing)); )
+        c4i_queue_push(&pe->local, m);
+}
+
+/* At the root. */
+static void
+insert_grown(c4_pe *pe, c4i_coll *c, c4i_msg *m)
+{
+    bool first = !c->all_know && !c->growing.head;
+
+    if (c->all_know) {
+        m->w.entry = 0;
+        c4i_queue_push(&pe->local, c4i_msg_keep(pe, m));    /* to be sent home */
+        return;
+    }
+    c4i_queue_push(&c->growing, c4i_msg_keep(pe, m));
+    if (first) {
+        grow_down(pe, c);
+        grow_check(pe, c);
+    }
 }
 
 /* The array's proxy came here before the array: insertion waits for it. */
@@ -289,8 +356,11 @@ c4i_on_insert(c4_pe *pe, c4i_coll *c, c4i_msg *m)
         pe->processed++;
         return;
     }
-    if (m->w.entry == C4I_INSERT_LATE) {
-        insert_late(pe, c, m, &h);
+    if (m->w.entry == LATE || m->w.entry == GROWN) {
+        if (m->w.entry == LATE)
+            insert_late(pe, c, m, &h);
+        else
+            insert_grown(pe, c, m);
         return;
     }
     loc = c4i_table_find(&c->table, m->w.elem);
@@ -383,6 +453,14 @@ closed_check(c4_pe *pe, c4i_coll *c)
 void
 c4i_on_closed(c4_pe *pe, c4i_coll *c, c4i_msg *m)
 {
+    if (m->w.entry == GROW) {
+        if (m->w.flags & C4I_F_UP)
+            c->grow_heard++;
+        else
+            grow_down(pe, c);
+        grow_check(pe, c);
+        return;
+    }
     if (m->w.flags & C4I_F_UP) {
         c->close_sum += m->w.call;
         c->close_heard++;

@@ -234,7 +234,8 @@ c4i_check_elem(c4_pe *pe, const c4i_coll *c, uint64_t key)
     if (c->kind == C4_KIND_SINGLE && key >> 48 >= pe->npes)
         return c4_fail(pe, C4_ERANGE, "%llx is no single chare of type %s",
                        (unsigned long long)key, c->type->name);
-    if (c->kind == C4_KIND_ARRAY && !c->sparse && key >= c->ndense)
+    if (c->kind == C4_KIND_ARRAY && !c->sparse && key >= c->ndense
+        && !(c->grows && c4i_is_grown(c, key)))
         return c4_fail(pe, C4_ERANGE, "element %llu of an array of %llu",
                        (unsigned long long)key, (unsigned long long)c->ndense);
     return C4_OK;
@@ -605,7 +606,9 @@ unpack_elem(c4_pe *pe, c4i_coll *c, const c4i_msg *m, travel *t)
     p.buf += p.off;
     p.size -= p.off;
     p.off = 0;
+    pe->arriving = e;
     c->type->pup(&p, e->obj);
+    pe->arriving = NULL;
     if (p.failed)
         c4_abort(pe, "chare of type %s cannot be unpacked%s%s", c->type->name,
                  pe->error[0] ? ": " : "", pe->error);

@@ -376,6 +376,10 @@ coll_leftovers(const c4i_coll *c, char *text, size_t n)
                      (unsigned long long)e->key);
             return C4_ESTATE;
         }
+    if (c->growing.head) {
+        snprintf(text, n, "collection %u: insertions wait for PEs to know of it", c->id);
+        return C4_ESTATE;
+    }
     if (c->unacked.n || c->nahead || c->ntasks || c->comps.n) {
         snprintf(text, n, "collection %u: %s, %zu ahead, %u tasks, %zu completions", c->id,
                  c->unacked.n ? "some unacknowledged" : "all acknowledged", c->nahead, c->ntasks,

@@ -203,6 +203,7 @@ struct c4i_coll {
     uint8_t        home;                    /* enum c4i_home_kind */
     bool           sparse, at_sync, closed; /* closed: no more insertions by main code */
     bool           awaited;                 /* its creation is */
+    bool           grows, all_know;         /* there may be elements outside of dims; root: PEs know */
     uint32_t       root;
     uint16_t       type_no;
     const c4_type *type;
@@ -238,7 +239,8 @@ struct c4i_coll {
     int64_t    nissued;                     /* c4_insert() calls on this PE, less elements
                                              * destroyed here */
     uint64_t   nissued_main;                /* ... not by an element of the array */
-    uint32_t   close_heard;
+    uint32_t   close_heard, grow_heard;
+    c4i_queue  growing;                     /* root: insertions until all PEs know */
     uint64_t   close_sum;
 
     c4i_red    red;
@@ -427,6 +429,7 @@ struct c4_pe {
     c4_cause       post_event;              /* C4_EVENT_POST of this stretch; trace 0: none yet */
     uint8_t        value_is;                /* enum c4i_event of FUTURE messages just now; 0: replies */
     uint16_t       ntasks;                  /* c4_task_kind() */
+    c4i_elem      *arriving;                /* its state is being unpacked; not linked yet */
     c4i_msg       *cur;                     /* message whose data is being used, until released */
     bool           yield, timing, want_sent;
     enum c4i_exit_state exit;
@@ -616,6 +619,13 @@ bool c4i_group_has(const c4i_coll *c, uint64_t on_pe);
 uint32_t c4i_new_number(c4_pe *pe);
 
 /* ---- index.c ---- */
+#define C4I_GROWN ((uint64_t)1 << 63)
+static inline bool
+c4i_is_grown(const c4i_coll *c, uint64_t key)
+{
+    return key & C4I_GROWN && !c->sparse && c->kind == C4_KIND_ARRAY;
+}
+
 bool c4i_is_sparse(const c4_index *dims);
 c4_index c4i_index_of_key(const c4i_coll *c, uint64_t key);
 uint32_t c4i_home(c4_pe *pe, c4i_coll *c, uint64_t key);

@@ -44,7 +44,7 @@ report_missing(const c4_pe *pe, const char *which)
     for (size_t i = 0; pe->colls && i <= pe->colls_mask; i++) {
         const c4i_coll *c = pe->colls[i];
 
-        for (size_t k = 0; c && c->sparse && c->table.slot && k <= c->table.mask; k++) {
+        for (size_t k = 0; c && (c->sparse || c->grows) && c->table.slot && k <= c->table.mask; k++) {
             const c4i_loc *loc = &c->table.slot[k];
             c4_index index = c4i_index_of_key(c, loc->key);
             struct c4i_text text = { .n = 0 };

@@ -180,6 +180,8 @@ def _call_by_name(name: str, raw: Any) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **keywords: Any) -> Any:
         return getattr(self, name)(*args, **keywords)
 
+    # what a recording shows; None: it is not known where it is written
+    call.__wrapped__ = getattr(raw, "__func__", getattr(raw, "func", None))  # type: ignore
     return _taking_keywords(call)
 
 
@@ -191,8 +193,7 @@ def _taking_keywords(func: Callable[..., Any]) -> Callable[..., Any]:
             return func(self, *args[:-1], **args[-1])
         return func(self, *args)
 
-    # what a recording shows; None: it is not known where it is written
-    call.__wrapped__ = getattr(raw, "__func__", getattr(raw, "func", None))  # type: ignore
+    call.__wrapped__ = func  # type: ignore
     return call
 
 

@@ -264,6 +264,8 @@ int py_callback(py_state *st, PyObject *o, c4_callback *cb);
 
 /* ---- send.c: calls and creation ------------------------------------------ */
 
+/* Is it of no element?  An array may have grown by an index outside of its sizes. */
+bool py_proxy_bad(const py_proxy *p);
 PyObject *py_send(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n,
                   PyObject *kwnames);
 PyObject *py_create(PyObject *mod, PyObject *args, PyObject *kw);

@@ -342,7 +342,7 @@ count_towards(py_chare *obj, PyObject *remote, uint32_t *out, uint32_t *port)
 static bool
 one_chare(py_state *st, PyObject *o)
 {
-    return py_proxy_check(st, o) && ((py_proxy *)o)->elem && !((py_proxy *)o)->bad;
+    return py_proxy_check(st, o) && ((py_proxy *)o)->elem && !py_proxy_bad((py_proxy *)o);
 }
 
 static PyObject *

@@ -561,6 +561,12 @@ py_proxy_elem(const py_proxy *coll, const c4_index *index)
     return p;
 }
 
+bool
+py_proxy_bad(const py_proxy *p)
+{
+    return p->bad && !(p->kind == PY_KIND_ARRAY && p->cls->st->pe && c4_grows(p->cls->st->pe, p->coll));
+}
+
 static bool
 has_slice(PyObject *key)
 {
@@ -730,7 +736,7 @@ proxy_local(PyObject *self, PyObject *unused)
     }
     if (p->kind == PY_KIND_GROUP && !p->elem)
         who.idx = c4_mype(st->pe);
-    s = p->bad ? NULL : c4_local(st->pe, who);
+    s = py_proxy_bad(p) ? NULL : c4_local(st->pe, who);
     return Py_NewRef(s && s->obj ? (PyObject *)s->obj : Py_None);
 }
 

@@ -19,7 +19,7 @@ parse_member(py_state *st, PyObject *o, c4_chare *out)
     unsigned int coll;
 
     if (py_proxy_check(st, o) && ((py_proxy *)o)->elem) {
-        if (((py_proxy *)o)->bad) {
+        if (py_proxy_bad((py_proxy *)o)) {
             PyErr_SetString(PyExc_IndexError, "an index of a section is outside the collection");
             return -1;
         }

@@ -298,7 +298,7 @@ py_send(py_proxy *p, py_method *m, PyObject *const *args, Py_ssize_t n, PyObject
 
     if (py_need_pe(p->cls->st))
         return NULL;
-    if (p->bad)
+    if (p->bad && py_proxy_bad(p))
         return bad_index(p);
     if (kwnames) {
         if (parse_want(p->cls->st, args + n, kwnames, &want, &others))

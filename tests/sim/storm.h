@@ -48,6 +48,7 @@ struct plan {
     unsigned  defer;                        /* percent of calls to bound chares end later */
     unsigned  fan;                          /* mean number of actions a call, in percent */
     int       budget;                       /* actions in all */
+    uint32_t  nsized;                       /* of nsparse: the array is made with these */
     uint32_t  ndense, nsparse, nearly;      /* elements; of nsparse: before done inserting */
     int       dims, sparse_dims;
     enum mapping map;
@@ -135,6 +136,7 @@ struct coll {
     uint64_t  first_round;                  /* of AtSync, + 1: of elements that main inserts */
     c4_index  dims;
     uint32_t  maker;                        /* the PE that made it */
+    uint32_t  nsized;                       /* C_SPARSE: made with so many elements; others lie outside */
     struct elem elem[MAXSLOT];
     struct bcast bcast[MAXBCAST];
     uint32_t  nbcast, nissued[MAXPE];
@@ -263,6 +265,8 @@ void check_issue(struct storm *s, struct coll *c, uint32_t slot, uint32_t pe, in
 void check_end(struct storm *s);
 bool quiet_now(struct storm *s);
 bool mortal(const struct storm *s, const struct coll *c, uint32_t slot);
+/* May anyone call it?  Not an index outside of sizes before all know of it. */
+bool reachable(const struct coll *c, uint32_t slot);
 uint32_t nliving(const struct coll *c);     /* slots whose element is not destroyed */
 void clock_tick(struct storm *s, uint32_t pe);
 void clock_merge(uint32_t *into, const uint32_t *from);

@@ -46,6 +46,10 @@ slot_index(const struct coll *c, uint32_t slot)
     c4_index x = { c->dims.n, { 0 } };
 
     slot = c->elem[slot].as;
+    if (c->nsized) {
+        x.at[0] = slot < c->nsized ? slot : (int64_t)slot * 7 - 300;
+        return x;
+    }
     if (c->kind == C_SPARSE) {
         x.at[0] = c->dims.n == 1 ? (int64_t)slot * 7 - 30 : (int64_t)(slot % 5) - 2;
         if (c->dims.n > 1)
@@ -550,7 +554,7 @@ promise_some(struct storm *s, c4_pe *pe)
         struct coll *c = &s->coll[i];
         uint32_t n = rnd(s, c->nslots);
 
-        if (c->kind != C_SPARSE || c->elem[n].inserted
+        if (c->kind != C_SPARSE || c->elem[n].inserted || c->nsized
             || (c->closed && !s->plan.late_insert))
             continue;
         if (!c->elem[n].wanted)
@@ -675,7 +679,7 @@ choose_elem(struct storm *s, uint32_t *slot)
         struct coll *c = &s->coll[rnd(s, s->ncolls)];
 
         *slot = rnd(s, c->nslots);
-        if (c->nslots && c->elem[*slot].wanted && (c->kind != C_GROUP || chance(s, 30)))
+        if (c->nslots && c->elem[*slot].wanted && reachable(c, *slot) && (c->kind != C_GROUP || chance(s, 30)))
             return c;
     }
     *slot = 0;
@@ -1068,7 +1072,8 @@ body_create(c4_pe *pe, void *self, const void *data, size_t len)
     c = &s->coll[b.coll];
     me->storm = s;
     me->coll = b.coll;
-    me->slot = c->kind == C_DENSE || c->kind == C_GROUP ? (uint32_t)c4_self(pe).idx : b.slot;
+    me->slot = c->kind == C_DENSE || c->kind == C_GROUP || b.slot == UINT32_MAX
+             ? (uint32_t)c4_self(pe).idx : b.slot;
     if (c->kind != C_SINGLE) {
         c4_index is = c4_self_index(pe), want = slot_index(c, me->slot);
 

@@ -240,6 +240,12 @@ mortal(const struct storm *s, const struct coll *c, uint32_t slot)
 }
 
 
+bool
+reachable(const struct coll *c, uint32_t slot)
+{
+    return !c->nsized || slot < c->nsized || c->elem[slot].born;
+}
+
 uint32_t
 nliving(const struct coll *c)
 {

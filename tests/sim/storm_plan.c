@@ -98,6 +98,9 @@ plan_colls(struct storm *s)
         p->nearly = 1 + rnd(s, 10);
         p->nsparse = p->nearly + rnd(s, 20);
         p->late_insert = chance(s, 75);
+        p->nsized = chance(s, 30) ? 1 + rnd(s, 4) : 0;
+        if (p->nsized > p->nsparse)
+            p->nsized = p->nsparse;
     }
     p->reuse = chance(s, 70);
     p->late_main = chance(s, 50);

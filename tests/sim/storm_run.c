@@ -189,27 +189,28 @@ created(c4_pe *pe, void *arg, const void *data, size_t len)
 static void
 all_wanted(struct storm *s, struct coll *c)
 {
-    for (uint32_t i = 0; i < c->nslots; i++) {
+    uint32_t n = c->kind == C_SPARSE ? c->nsized : c->nslots;
+
+    for (uint32_t i = 0; i < n; i++) {
         c->elem[i].wanted = c->elem[i].inserted = true;
         c->elem[i].key = slot_key(c, i);
         memcpy(c->elem[i].clock, s->clock[c->maker], sizeof(c->elem[i].clock));
     }
-    s->outstanding += c->nslots;
+    s->outstanding += n;
 }
 
 static void
 make_coll(struct storm *s, c4_pe *pe, struct coll *c)
 {
     const c4_type *type = c->bound ? &storm_bound : &storm_plain;
-    struct birth { uint32_t coll, slot, nheap; } birth = { c->no, 0, rnd(s, 60) };
+    struct birth { uint32_t coll, slot, nheap; } birth = { c->no, c->nsized ? UINT32_MAX : 0, rnd(s, 60) };
     c4_opts opts = { .args = &birth, .len = sizeof(birth), .at_sync = c->sync };
     c4_err err;
 
     c->maker = c4_mype(pe);
-    if (c->kind != C_SPARSE)
-        all_wanted(s, c);
+    all_wanted(s, c);
     if (chance(s, 50)) {
-        c->created_left = c->kind == C_SPARSE ? 0 : c->nslots;
+        c->created_left = c->kind == C_SPARSE ? c->nsized : c->nslots;
         opts.created = c4_future_new(pe, 1, created, c);
     }
     if (c->kind == C_GROUP) {
@@ -258,7 +259,9 @@ make_others(struct storm *s)
 
     if (s->plan.nsparse) {
         c = coll_add(s, C_SPARSE, s->plan.nsparse, s->plan.bound[1]);
-        c->dims.n = s->plan.sparse_dims;
+        c->dims.n = s->plan.nsized ? 1 : s->plan.sparse_dims;
+        c->dims.at[0] = c->nsized = s->plan.nsized;
+        c->closed = c->nsized;
         c->sync = s->plan.sync_sparse;
         make_coll(s, some_pe(s), c);
     }
@@ -286,7 +289,7 @@ sync_all(struct storm *s)
 {
     for (uint32_t i = 0; i < s->ncolls; i++)
         for (uint32_t k = 0; s->coll[i].sync && k < s->coll[i].nslots; k++)
-            if (s->coll[i].elem[k].inserted)
+            if (s->coll[i].elem[k].inserted && reachable(&s->coll[i], k))
                 send_note(s, some_pe(s), &s->coll[i], k, OP_SYNC, 0);
 }
 
@@ -309,7 +312,7 @@ early_insertions(struct storm *s, struct coll *c)
 
         if (c->elem[i].inserted || c4_coll_lookup(pe, c->id, &info) || c4_stopping(pe))
             continue;
-        if (chance(s, 20) && !c->elem[i].wanted) {
+        if (chance(s, 20) && !c->elem[i].wanted && !c->nsized) {
             c->elem[i].wanted = true;       /* a message before the insertion */
             c->elem[i].key = slot_key(c, i);
             s->promised++;
@@ -406,7 +409,7 @@ phase(struct storm *s)
 
         if (chance(s, 30))
             act(s, some_pe(s), NULL, NONE);
-        else if (c->nslots && c->elem[slot].wanted)
+        else if (c->nslots && c->elem[slot].wanted && reachable(c, slot))
             send_note(s, some_pe(s), c, slot, chance(s, 10) && c->sync ? OP_SYNC : OP_ACT, 0);
         run_some(s);
     }

@@ -483,7 +483,7 @@ arguments(void)
     FAILS(C4_EINVAL, c4_array_new(pe, &thing, c4_dims2(3, 0), NULL, &other), "dimension 1");
     FAILS(C4_EINVAL, c4_array_new(pe, &thing, c4_dims2(3, -1), NULL, &other), "dimension 1");
     FAILS(C4_ERANGE, c4_array_new(pe, &thing, c4_dims2(1ll << 40, 1ll << 40), NULL, &other), "many");
-    FAILS(C4_ESTATE, c4_insert(pe, a, &(c4_index){ 1, { 1 } }, -1, NULL), "bounds");
+    FAILS(C4_EINVAL, c4_insert(pe, a, &(c4_index){ 2, { 1 } }, -1, NULL), "dimensions");
     FAILS(C4_EINVAL, c4_elem_at(pe, a, &(c4_index){ 2, { 1 } }, &out), "dimensions");
     FAILS(C4_ERANGE, c4_elem_at(pe, a, &(c4_index){ 1, { 3 } }, &out), "range");
     FAILS(C4_ERANGE, c4_elem_at(pe, a, &(c4_index){ 1, { -1 } }, &out), "range");
