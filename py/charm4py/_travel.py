@@ -153,10 +153,16 @@ def _class_of(number: str, code: bytes) -> Any:
 
 
 def _object(o: Any) -> Any:
-    """How to pickle an object that may stand for a function, or is an exception."""
+    """How to pickle an object that may stand for a function, an exception, or an array."""
     if id(o) in _names.of_start:
         return _of_start, (_names.of_start[id(o)],)
-    return _raised.reduction(o) if isinstance(o, BaseException) else NotImplemented
+    if isinstance(o, BaseException):
+        return _raised.reduction(o)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and type(o) is numpy.ndarray and \
+            not (o.flags.writeable and o.flags.forc):
+        return o.copy().__reduce_ex__(5)  # else it arrives read-only, or in another byte order
+    return NotImplemented
 
 
 def _by_name(o: Any) -> Any:

@@ -205,20 +205,24 @@ def _keywords(code: CodeType, defaults: Optional[Dict[str, Any]]) -> _Keywords:
     return names, tuple(name for name in names if name not in (defaults or ())), any_name
 
 
+_GENERATOR = inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 _SUSPENDED = (
     (inspect.CO_COROUTINE, "async def", "use @coro, and get() instead of await"),
     (inspect.CO_ASYNC_GENERATOR, "an asynchronous generator", "use @coro, and return a list"),
-    (inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE, "a generator",
-     "return a list, or let its name begin with _ if only the chare itself calls it"))
+    (_GENERATOR, "a generator", "return a list"))
 
 
 def _check_kind(cls: type, func: FunctionType) -> FunctionType:
-    """Refuses what returns at once and does nothing; what looks private, when it is called."""
+    """Refuses what, called by a proxy, would return at once and do nothing.
+
+    Generators, and what looks private, may be there for the chare itself: these are refused
+    when a proxy calls them.
+    """
     for flag, kind, cure in _SUSPENDED:
         if not func.__code__.co_flags & flag:
             continue
         text = f"{cls.__name__}.{func.__name__} is {kind}, which no entry method can be: {cure}"
-        if not func.__name__.startswith("_") or func.__name__ == "__init__":
+        if flag != _GENERATOR and not func.__name__.startswith("_") or func.__name__ == "__init__":
             raise Charm4PyError(text)
 
         def refuse(self: Any, *args: Any) -> None:
@@ -236,8 +240,9 @@ def _spec(cls: type, name: str, action: int = _CALL) -> Spec:
     if not isinstance(raw, FunctionType):
         func = raw if name == "__init__" else _call_by_name(name, raw)
         target = getattr(cls, name)
-        if isinstance(getattr(target, "__func__", target), FunctionType):
-            _check_kind(cls, getattr(target, "__func__", target))
+        plain = getattr(target, "__func__", target)
+        if isinstance(plain, FunctionType) and _check_kind(cls, plain) is not plain:
+            func = _check_kind(cls, plain)
         coro = bool(getattr(target, "_c4_coro", False))
         return (name, func, None, None, coro, True, None, action, ((), (), True))
     code = raw.__code__

@@ -50,11 +50,12 @@ typedef struct py_enc {
     size_t         next, extcap;
     struct iovec  *iov;
     size_t         iovcap;
-    bool           by_rule;                 /* pickle by _travel.py: there are exceptions */
+    bool           by_rule;                 /* pickle by _travel.py: see needs_rule() */
     PyObject     **seen;                    /* a set of objects met, borrowed */
     size_t         nseen, seencap;
     size_t         nshared;                 /* mutable ones that a pickled value may have, too */
     size_t         nowned;                  /* so many pieces in ext are not of the pickle */
+    bool           together;                /* all values are in one pickle */
     bool           again;                   /* the pickle has memory of one of them */
     struct py_enc *link;                    /* in the free list */
     unsigned char  small[PY_ENC_SMALL];
@@ -113,6 +114,9 @@ const unsigned char *py_dec_skip(py_dec *d, size_t nbytes);
 /* 1: done; 0: not for us, pickle it; 2: it was met before; -1: error. */
 int py_nd_encode(py_enc *e, PyObject *o);
 PyObject *py_nd_decode(py_dec *d, bool scalar);
+/* Is it an array that pickle changes?  It keeps what is not writable, and forgets the byte
+ * order of what is not contiguous. */
+bool py_nd_changes(py_state *st, PyObject *o);
 /* The C API, loading NumPy if import is true; false: not there. */
 bool py_nd_ready(py_state *st, bool import);
 /* Bytes of an item of this type character; 0: none of ours. */

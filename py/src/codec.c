@@ -687,35 +687,36 @@ put_pending(py_enc *e, PyObject *pending, PyObject *const *args, Py_ssize_t n,
     return 0;
 }
 
-static bool has_exception(PyObject *o, int depth);
+static bool needs_rule(const py_enc *e, PyObject *o, int depth);
 
 static bool
-any_exception(PyObject *const *items, Py_ssize_t n, int depth)
+any_needs_rule(const py_enc *e, PyObject *const *items, Py_ssize_t n, int depth)
 {
     for (Py_ssize_t i = 0; i < n; i++)
-        if (has_exception(items[i], depth))
+        if (needs_rule(e, items[i], depth))
             return true;
     return false;
 }
 
-/* Pickle does not know how to send exceptions: are there some in what it will get? */
+/* Pickle does not know how to send exceptions, and changes some arrays that would have
+ * gone by themselves: are there such in what it will get? */
 static bool
-has_exception(PyObject *o, int depth)
+needs_rule(const py_enc *e, PyObject *o, int depth)
 {
     enum { DEPTH = 4 };
     PyObject *key, *value;
     Py_ssize_t pos = 0;
 
-    if (PyExceptionInstance_Check(o))
+    if (PyExceptionInstance_Check(o) || (e->together && py_nd_changes(e->st, o)))
         return true;
-    if (depth > DEPTH)
+    if (depth > (e->together ? DEPTH_MAX : DEPTH))
         return false;
     if (PyList_CheckExact(o) || PyTuple_CheckExact(o))
-        return any_exception(PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), depth + 1);
+        return any_needs_rule(e, PySequence_Fast_ITEMS(o), PySequence_Fast_GET_SIZE(o), depth + 1);
     if (!PyDict_Check(o))
         return false;
     while (PyDict_Next(o, &pos, &key, &value))
-        if (has_exception(value, depth + 1))
+        if (needs_rule(e, value, depth + 1))
             return true;
     return false;
 }
@@ -735,7 +736,7 @@ put_hole(py_enc *e, PyObject *o, size_t len, size_t next, PyObject **pending)
 {
     e->len = len;
     drop_outside(e, next);
-    e->by_rule |= has_exception(o, 0);
+    e->by_rule = e->by_rule || needs_rule(e, o, 0);
     if (!*pending && !(*pending = PyList_New(0)))
         return FAILED;
     return PyList_Append(*pending, o) ? FAILED : put_tag(e, V_PICKLED);
@@ -749,6 +750,7 @@ put_args(py_enc *e, PyObject *const *args, Py_ssize_t n, const py_enc_what *what
     int r;
 
     e->by_rule = e->again = false;
+    e->together = together;
     e->nshared = 0;
     r = n < MANY_ARGS ? put_tag(e, (unsigned)n) : put_num(e, MANY_ARGS, (uint64_t)n, 8);
     for (Py_ssize_t i = 0; r == 0 && i < n; i++) {

@@ -185,6 +185,13 @@ py_nd_encode(py_enc *e, PyObject *o)
     return r ? -1 : 1;
 }
 
+bool
+py_nd_changes(py_state *st, PyObject *o)
+{
+    return is_numpy(st, o) && PyArray_CheckExact(o) &&
+           (!PyArray_ISWRITEABLE((PyArrayObject *)o) || !PyArray_ISONESEGMENT((PyArrayObject *)o));
+}
+
 /* The message's memory if it can stay: else NULL. */
 static c4_block *
 keep(py_dec *d)
@@ -401,6 +408,13 @@ py_nd_encode(py_enc *e, PyObject *o)
 {
     (void)e, (void)o;
     return 0;
+}
+
+bool
+py_nd_changes(py_state *st, PyObject *o)
+{
+    (void)st, (void)o;
+    return false;
 }
 
 PyObject *

@@ -41,9 +41,11 @@ class Entry(Chare):
         # contract: 3.1.13
         assert raises(Charm4PyError, 'Only subclasses of Chare can be member of Array', Array, int, 3)
         # contract: 4.1.8
-        p = Chare(Private, onPE=charm.numPes() - 1)
-        assert p.use(ret=True).get() == [1]
-        assert raises(Charm4PyError, 'Private._pairs is a generator', p._pairs(ret=True).get)
+        p = Chare(Iterates, onPE=charm.numPes() - 1)
+        assert p.use(ret=True).get() == [1, 2]
+        for method, text in (p.pairs, 'pairs is a generator'), (p.numbers, 'numbers is a generator'), \
+                (p._later, '_later is async def'):
+            assert raises(Charm4PyError, f'Iterates.{text}, which no entry method', method(ret=True).get)
         exit()
 
 
@@ -57,12 +59,20 @@ class Plain(Chare):
         return charm.myPe()
 
 
-class Private(Chare):
-    def _pairs(self):
+class Iterates(Chare):
+    def pairs(self):
         yield 1
 
+    async def _later(self):
+        pass
+
+    @staticmethod
+    def numbers():
+        yield 2
+
     def use(self):
-        return list(self._pairs())
+        self._later().close()
+        return list(self.pairs()) + list(self.numbers())
 
 
 def refused(name, text, **methods):
@@ -83,12 +93,11 @@ async def both(self):
     yield 1
 
 
-refused('generator', 'a generator', generator=generator)
 refused('asynchronous', 'async def', asynchronous=asynchronous)
 refused('asynchronous', 'async def', asynchronous=coro(asynchronous))
 refused('both', 'an asynchronous generator', both=both)
-refused('generator', 'a generator', f=staticmethod(generator))
-charm.register(Private)
+refused('asynchronous', 'async def', f=staticmethod(asynchronous))
+charm.register(Iterates)
 for wrong in asynchronous, generator:
     assert raises(Charm4PyError, 'Main function must be a plain one', charm.start, wrong)
 # contract: 3.1.1
